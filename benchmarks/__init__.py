@@ -1,0 +1,1 @@
+"""Benchmarks: runs, results as JSON, plots."""

@@ -1,0 +1,4 @@
+"""Version of the package and of the file format."""
+
+__version__ = "0.1.0"
+FORMAT_VERSION = 1

@@ -1,0 +1,1 @@
+"""Integer context models and range coding of masks and values."""

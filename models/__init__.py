@@ -1,0 +1,1 @@
+"""Learned and searched mask models, and their training."""
