@@ -1,6 +1,224 @@
-"""dinp: an image codec that rebuilds pictures by diffusion inpainting."""
+"""dinp: an image codec that rebuilds pictures by diffusion inpainting.
+
+>>> import dinp
+>>> data = dinp.encode(image, quality=50)  # Pillow image or uint8 array -> bytes
+>>> dinp.decode(data).save("picture.png")  # bytes -> Pillow image of mode L or RGB
+>>> dinp.info(data)["bpp"]                 # what is in it, without decoding
+
+What only one of the three needs is imported when it is called: `import dinp`, decoding and info never import torch.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
 
 from dinp._version import FORMAT_VERSION, __version__
-from dinp.errors import DinpError
+from dinp.container import MAX_PIXELS, Container, pack, unpack
+from dinp.errors import DinpError, DinpNotice
+from dinp.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
 
-__all__ = ["FORMAT_VERSION", "DinpError", "__version__"]
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_PIXELS",
+    "DinpError",
+    "DinpNotice",
+    "Encoding",
+    "__version__",
+    "decode",
+    "encode",
+    "encode_with_report",
+    "info",
+]
+
+Progress = Callable[[float], None]
+PLANE_NAMES = {False: ("grey",), True: ("Y", "Cb", "Cr")}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A coded picture and the report on it.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    original, decoded : ndarray of uint8
+        The picture that was coded, (H, W) or (H, W, 3), and what `decode` makes of the file, up to rounding.
+    density : float
+        Known pixels per pixel of the first plane.
+    psnr : float
+        Peak signal-to-noise ratio of `decoded` in dB, over R, G and B for colour.
+    seconds : float
+        Wall-clock time of the encoding.
+    notices : tuple of str
+        What was converted before coding, see `dinp.planes`.
+    """
+
+    data: bytes
+    original: np.ndarray
+    decoded: np.ndarray
+    density: float
+    psnr: float
+    seconds: float
+    notices: tuple[str, ...]
+
+    @property
+    def bpp(self) -> float:
+        """Bits of the whole file per pixel."""
+        return 8 * len(self.data) / (self.original.shape[0] * self.original.shape[1])
+
+
+def encode(
+    image: Image.Image | np.ndarray,
+    *,
+    quality: float = 50,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> bytes:
+    """Code a picture.
+
+    Parameters
+    ----------
+    image : PIL image or ndarray
+        A Pillow image (`dinp.planes` tells which modes are taken, converted or refused), or a uint8 array of shape
+        (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
+    quality : float
+        0 (smallest file) to 100 (best picture).
+    max_pixels : int
+        Pictures with more pixels are refused.
+    progress : callable, optional
+        Called now and then with the done fraction, 0 to 1.
+
+    Returns
+    -------
+    bytes
+        A dinp file.
+
+    Raises
+    ------
+    DinpError
+        The picture or the quality cannot be used.
+    """
+    encoding = encode_with_report(image, quality=quality, max_pixels=max_pixels, progress=progress)
+    for notice in encoding.notices:
+        warnings.warn(notice, DinpNotice, stacklevel=2)
+    return encoding.data
+
+
+def encode_with_report(
+    image: Image.Image | np.ndarray,
+    *,
+    quality: float = 50,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Encoding:
+    """Like `encode`, but returns the file with its quality figures, and the notices instead of warning of them."""
+    start = time.perf_counter()
+    check_quality(quality)
+    notices: tuple[str, ...] = ()
+    if isinstance(image, Image.Image):
+        original, notices = picture_from_image(image, max_pixels=max_pixels)
+    elif isinstance(image, np.ndarray):
+        original = picture_from_array(image, max_pixels=max_pixels)
+    else:
+        raise DinpError(f"a picture must be a Pillow image or a uint8 array, not {type(image).__name__}")
+
+    from dinp.encoder import encode_planes
+    from dinp.models import load_tree_model
+
+    planes = split_planes(original)
+    coded = encode_planes(planes, quality=float(quality), tree_model=load_tree_model(), progress=progress)
+    height, width = original.shape[:2]
+    data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
+    decoded = merge_planes(coded.reconstructions)
+    return Encoding(
+        data=data,
+        original=original,
+        decoded=decoded,
+        density=coded.density,
+        psnr=psnr(original, decoded),
+        seconds=time.perf_counter() - start,
+        notices=notices,
+    )
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, progress: Progress | None = None) -> Image.Image:
+    """Decode a dinp file to a Pillow image of mode L or RGB (an array: `numpy.asarray(dinp.decode(data))`).
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    max_pixels : int
+        Larger pictures are refused before memory is allocated for them.
+    progress : callable, optional
+        Called now and then with the done fraction, 0 to 1.
+
+    Raises
+    ------
+    DinpError
+        The data is not a dinp file, damaged, or too large.
+    """
+    container = unpack(_as_bytes(data), max_pixels=max_pixels)
+
+    from dinp.decoder import decode_planes
+
+    shapes = plane_shapes(container.height, container.width, colour=container.colour)
+    return Image.fromarray(merge_planes(decode_planes(list(container.sections), shapes, progress=progress)))
+
+
+def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
+    """What a dinp file holds, without rebuilding the picture.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: `format_version`, `width`, `height`, `mode` ("L" or "RGB"), `bytes`, `bpp` (bits of the whole
+        file per pixel), `overhead_bytes` (all but the sections) and `planes`, one dict each: `name`, `width`, `height`,
+        `bytes`, what `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`.
+
+    Raises
+    ------
+    DinpError
+        As `decode`.
+    """
+    data = _as_bytes(data)
+    container = unpack(data, max_pixels=max_pixels)
+
+    from dinp.decoder import describe_section
+
+    planes = []
+    shapes = plane_shapes(container.height, container.width, colour=container.colour)
+    for name, section, shape in zip(PLANE_NAMES[container.colour], container.sections, shapes, strict=True):
+        plane = {"name": name, "width": shape[1], "height": shape[0], "bytes": len(section)}
+        plane |= describe_section(section, shape)
+        for kind in ("mask", "value"):
+            plane[f"{kind}_bits_per_point"] = plane[f"{kind}_bits"] / plane["points"]
+        planes.append(plane)
+    return {
+        "format_version": FORMAT_VERSION,
+        "width": container.width,
+        "height": container.height,
+        "mode": "RGB" if container.colour else "L",
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (container.width * container.height),
+        "overhead_bytes": len(data) - sum(map(len, container.sections)),
+        "planes": planes,
+    }
+
+
+def check_quality(quality: float) -> None:
+    """Raise DinpError unless `quality` is a number from 0 to 100."""
+    number = isinstance(quality, (int, float, np.integer, np.floating)) and not isinstance(quality, bool)
+    if not number or not 0 <= quality <= 100:
+        raise DinpError(f"quality must be a number from 0 to 100, not {quality!r}")
+
+
+def _as_bytes(data: bytes) -> bytes:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise DinpError(f"a dinp file must be given as bytes, not {type(data).__name__}: read the file first")
+    return bytes(data)
