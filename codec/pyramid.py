@@ -1,0 +1,100 @@
+"""Detail energy of a plane per cell and scale: how many points a plane deserves, without solving anything.
+
+Splitting a cell of side s pays roughly the energy of what its four children's means add to the smooth interpolation of
+the means at side s: a cell of a Laplacian pyramid on the tree's own grid. Pruning the full tree bottom-up by that gain against a cost per
+added leaf is the classical optimal pruning of tree-structured quantisers (Chou, Lookabaugh, Gray 1989). It serves two ends: it says how
+many points a plane deserves at a given quantisation step, and it gives a tree where no learned model is at hand.
+"""
+
+import numpy as np
+
+from dinp.entropy.tree import Tree, child_count, grid_shape, splittable
+
+
+def detail_gains(plane: np.ndarray, root_log2: int) -> list[np.ndarray]:
+    """Energy that splitting each cell removes.
+
+    Parameters
+    ----------
+    plane : (H, W) float
+        Grey values 0-255.
+    root_log2 : int
+        log2 of the root side.
+
+    Returns
+    -------
+    list of (ceil(H/s), ceil(W/s)) float64 arrays, s = root side, ..., 2
+        Sum of squared grey values over the cell.
+    """
+    height, width = plane.shape
+    side = 1 << root_log2
+    rows, columns = grid_shape(plane.shape, side)
+    fine = np.pad(plane.astype(np.float64), ((0, rows * side - height), (0, columns * side - width)), mode="edge")
+    gains = []
+    for k in range(1, root_log2 + 1):
+        coarse = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2).mean(axis=(1, 3))
+        detail = (fine - _upsample(coarse)) ** 2
+        energy = detail.reshape(coarse.shape[0], 2, coarse.shape[1], 2).sum(axis=(1, 3)) * 4.0 ** (k - 1)
+        r, c = grid_shape(plane.shape, 1 << k)
+        gains.append(energy[:r, :c])
+        fine = coarse
+    return gains[::-1]
+
+
+def _upsample(coarse: np.ndarray) -> np.ndarray:
+    """Bilinear interpolation of cell means to cells of half the side, edges replicated."""
+    for axis in (0, 1):
+        a = np.moveaxis(coarse, axis, 0)
+        before = np.concatenate([a[:1], a[:-1]])
+        after = np.concatenate([a[1:], a[-1:]])
+        both = np.stack([0.75 * a + 0.25 * before, 0.75 * a + 0.25 * after], axis=1)
+        coarse = np.moveaxis(both.reshape(2 * a.shape[0], *a.shape[1:]), 0, axis)
+    return coarse
+
+
+def pruned_tree(gains: list[np.ndarray], shape: tuple[int, int], cost: float) -> Tree:
+    """The tree that maximises the sum of its splits' gains minus `cost` (squared grey values) per added leaf."""
+    levels = len(gains)
+    sides = [2 << k for k in range(levels - 1, -1, -1)]
+    net: np.ndarray | None = None
+    wanted: list[np.ndarray] = [np.zeros(0, dtype=bool)] * levels
+    for level in range(levels - 1, -1, -1):
+        side = sides[level]
+        value = gains[level] - cost * (child_count(shape, side) - 1)
+        if net is not None:
+            rows, columns = value.shape
+            children = np.zeros((2 * rows, 2 * columns))
+            children[: net.shape[0], : net.shape[1]] = np.maximum(net, 0)
+            value = value + children.reshape(rows, 2, columns, 2).sum(axis=(1, 3))
+        wanted[level] = (value > 0) & splittable(shape, side)
+        net = np.where(wanted[level], value, 0)
+    splits = []
+    for level, side in enumerate(sides):
+        split = wanted[level]
+        if level:
+            rows, columns = split.shape
+            split = split & splits[-1].repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
+        splits.append(split)
+    return Tree(shape, splits)
+
+
+def pruned_tree_of_size(gains: list[np.ndarray], shape: tuple[int, int], points: int) -> Tree:
+    """The pruned tree whose number of leaves comes nearest to `points` from below (bisection of the cost)."""
+    low, high = 0.0, float(max(g.max(initial=0) for g in gains)) + 1
+    best = pruned_tree(gains, shape, high)
+    for _ in range(30):
+        middle = np.sqrt(max(low, 1e-3) * high)
+        tree = pruned_tree(gains, shape, middle)
+        if leaf_count(tree) <= points:
+            best, high = tree, middle
+        else:
+            low = middle
+    return best
+
+
+def leaf_count(tree: Tree) -> int:
+    """Number of leaves."""
+    count = tree.splits[0].size
+    for split, side in zip(tree.splits, tree.sides, strict=True):
+        count += int((child_count(tree.shape, side)[split] - 1).sum())
+    return count

@@ -1,0 +1,124 @@
+r"""A plane's section: mask structure and values to bytes and back. This docstring is its specification.
+
+A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
+
+    byte 0   bits 7-5  reserved, must be 0
+             bits 4-2  k: log2 of the root side (structure 0, 1..7), or of the side that stands in for a cell's (structure 1, 0..7)
+             bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
+    byte 1   step index q, 0..175; 176..255 must be rejected
+    byte 2.. range-coded stream: first the structure, then the values
+
+Structure 0 (`dinp.entropy.tree`, coded by `dinp.entropy.tree_coder`): split flags of a quadtree with roots of side 2^k. Each
+leaf holds one value; it stands at the leaf's central pixel or central 2x2 block (`dinp.structure`). Values are ordered by
+falling side of their leaf, then by row, then by column.
+
+Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
+value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
+
+Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a cell of side s is
+STEP_TABLE[q + 8 (3 - log2 s)] (`dinp.steps`).
+
+The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the mean of its
+neighbours above, below, left and right within the picture (`dinp.inpaint`), to an accuracy of 0.01 grey levels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from bitarray import bitarray
+from bitarray.util import ba2int, int2ba
+
+from dinp.entropy.coder import RangeDecoder, RangeEncoder
+from dinp.entropy.mask_coder import decode_mask, encode_mask
+from dinp.entropy.tree import Tree
+from dinp.entropy.tree_coder import decode_tree, encode_tree
+from dinp.entropy.value_coder import MAX_LEVEL, decode_values, encode_values
+from dinp.errors import DinpError
+from dinp.steps import MAX_STEP_INDEX, dequantise, steps_of
+from dinp.structure import KnownData, known_data_of_mask, known_data_of_tree
+
+TREE, FREE_MASK = 0, 1
+
+
+@dataclass(frozen=True)
+class PlaneCode:
+    """What a section says.
+
+    Attributes
+    ----------
+    structure : Tree or (H, W) bool array
+        A tree of cells or a free mask.
+    side_log2 : int
+        log2 of the root side, or of the side that stands in for a cell's.
+    step_index : int
+        0..175.
+    levels : (n,) int64
+        One level a value, |level| <= 2^14.
+    """
+
+    structure: Tree | np.ndarray
+    side_log2: int
+    step_index: int
+    levels: np.ndarray
+
+    def known(self) -> KnownData:
+        """Where the values stand."""
+        return known_data_of(self.structure, self.side_log2)
+
+    def values(self, known: KnownData) -> np.ndarray:
+        """Grey values (n,) float64."""
+        return dequantise(self.levels, steps_of(known.side, self.step_index))
+
+
+def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
+    """Known data of either structure."""
+    if isinstance(structure, Tree):
+        return known_data_of_tree(structure)
+    return known_data_of_mask(structure, 1 << side_log2)
+
+
+def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
+    """The section's bytes and the information content of its parts in bits, by kind (`mask`, `values`).
+
+    Levels are clipped to +-2^14. `known` saves its computation where the caller has it.
+    """
+    known = known or code.known()
+    is_tree = isinstance(code.structure, Tree)
+    shape = code.structure.shape
+    fields = bitarray("000") + int2ba(code.side_log2, 3) + int2ba(TREE if is_tree else FREE_MASK, 2)
+    encoder = RangeEncoder()
+    if is_tree:
+        encode_tree(encoder, code.structure)
+    else:
+        encode_mask(encoder, code.structure)
+    levels = np.clip(code.levels, -MAX_LEVEL, MAX_LEVEL)
+    encode_values(encoder, levels, known.y, known.x, known.side, steps_of(known.side, code.step_index), shape)
+    return fields.tobytes() + bytes([code.step_index]) + encoder.finish(), encoder.information
+
+
+def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, KnownData, dict[str, float]]:
+    """Mirror of `encode_section`: the code, its known data, and the information content by kind.
+
+    Raises
+    ------
+    DinpError
+        If the section is damaged.
+    """
+    if len(data) < 2:
+        raise DinpError("the file is damaged: a plane's section is too short")
+    fields = bitarray(buffer=data[:1])
+    side_log2, kind, step_index = ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
+    if fields[:3].any() or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
+        raise DinpError("the file is damaged: a plane's section has an invalid header")
+    decoder = RangeDecoder(data[2:])
+    structure: Tree | np.ndarray
+    if kind == TREE:
+        structure = decode_tree(decoder, shape, side_log2)
+    else:
+        structure = decode_mask(decoder, shape)
+        if not structure.any():
+            raise DinpError("the file is damaged: its inpainting mask is empty")
+    known = known_data_of(structure, side_log2)
+    levels = decode_values(decoder, known.y, known.x, known.side, steps_of(known.side, step_index), shape)
+    decoder.check_exhausted()
+    return PlaneCode(structure, side_log2, step_index, levels), known, decoder.information
