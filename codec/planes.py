@@ -72,10 +72,10 @@ def picture_from_image(image: Image.Image, *, max_pixels: int) -> tuple[np.ndarr
         raise DinpError("the picture has no pixels")
     check_size(image.width, image.height, max_pixels)
     notices = []
-    if getattr(image, "is_animated", False):
-        notices.append(f"only frame {image.tell() + 1} of several is coded")
     deep = any(";16" in str(tile[-1]) for tile in getattr(image, "tile", ()) if tile)
     try:
+        if getattr(image, "is_animated", False):
+            notices.append(f"only frame {image.tell() + 1} of several is coded")
         image.load()
     except MemoryError:
         raise

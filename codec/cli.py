@@ -1,0 +1,270 @@
+"""The dinp command: encode, decode and inspect files, and run training and benchmarks.
+
+Data and the output of `info` go to stdout, messages to stderr. Exit codes: 0 done, 1 bad input or failure, 2 usage.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import click
+
+from dinp import files
+from dinp._version import FORMAT_VERSION, __version__
+from dinp.container import MAGIC, MAX_PIXELS, check_size
+from dinp.errors import DinpError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
+_LOSSY = {"AVIF", "GIF", "JPEG", "MPO"}
+
+
+class _Commands(click.Group):
+    """A group whose commands end with one sentence and exit code 1 on all but mistakes in the program."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DinpError as error:
+            message = str(error)
+        except KeyboardInterrupt:
+            message = "interrupted"
+        except MemoryError:
+            message = "there is not enough memory for a picture of this size"
+        except BrokenPipeError:
+            message = "the output was closed before everything was written"
+            _discard_stdout()
+        except OSError as error:
+            message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+            _discard_stdout()
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):  # torch's way of saying MemoryError
+                raise
+            message = "there is not enough memory for a picture of this size"
+        raise click.ClickException(message)
+
+
+def _discard_stdout() -> None:
+    """Keep what is still buffered from being flushed, and failing again, when the interpreter exits."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message=f"dinp %(version)s, file format version {FORMAT_VERSION}")
+def main() -> None:
+    """Image codec that rebuilds pictures by diffusion inpainting from a learned mask."""
+
+
+def _check_quality(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not 0 <= value <= 100:  # unlike click's FloatRange, this catches nan
+        raise click.BadParameter("must be a number from 0 to 100")
+    return value
+
+
+_max_pixels = click.option(
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
+)
+_force = click.option("-f", "--force", is_flag=True, help="Overwrite OUTPUT.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stderr.")
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("target", metavar="OUTPUT")
+@click.option(
+    "-q",
+    "--quality",
+    type=float,
+    default=50,
+    show_default=True,
+    callback=_check_quality,
+    help="0 (smallest file) to 100 (best picture).",
+)
+@_force
+@_max_pixels
+@_verbose
+def encode(source: str, target: str, quality: float, force: bool, max_pixels: int, verbose: bool) -> None:
+    """Code the picture INPUT, in any format that Pillow opens, as the dinp file OUTPUT ("-": stdin, stdout)."""
+    files.check_output(target, force=force, source=source)
+    import dinp
+
+    with _open_picture(source, max_pixels) as picture, _progress("encoding") as progress:
+        encoding = dinp.encode_with_report(picture, quality=quality, max_pixels=max_pixels, progress=progress)
+    files.write_output(target, encoding.data, force=force)
+    for notice in encoding.notices:
+        _say(f"note: {notice}")
+    _say(
+        f"{len(encoding.data):,} bytes, {encoding.bpp:.4f} bpp, density {100 * encoding.density:.2f} %, "
+        f"PSNR {encoding.psnr:.2f} dB, {encoding.seconds:.2f} s"
+    )
+    if verbose:
+        _say(_describe(dinp.info(encoding.data, max_pixels=max_pixels)))
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("target", metavar="OUTPUT")
+@_force
+@_max_pixels
+@_verbose
+def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool) -> None:
+    """Decode the dinp file INPUT to the picture OUTPUT, in the format of its ending ("-": stdin, PNG to stdout)."""
+    picture_format = _picture_format(target)
+    files.check_output(target, force=force, source=source)
+    import dinp
+
+    data = files.read_dinp(source)
+    start = time.perf_counter()
+    with _progress("decoding") as progress:
+        picture = dinp.decode(data, max_pixels=max_pixels, progress=progress)
+    seconds = time.perf_counter() - start
+    files.write_output(target, _save(picture, picture_format), force=force)
+    if picture_format in _LOSSY:
+        _say(f"note: {picture_format} does not keep the decoded values exactly; PNG does")
+    if verbose:
+        _say(_describe(dinp.info(data, max_pixels=max_pixels)))
+        _say(f"decoded in {seconds:.2f} s, saved as {picture_format}")
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_max_pixels
+def info(source: str, as_json: bool, max_pixels: int) -> None:
+    """Tell what the dinp file INPUT ("-": stdin) holds."""
+    import dinp
+
+    report = dinp.info(files.read_dinp(source), max_pixels=max_pixels)
+    click.echo(json.dumps(report, indent=2) if as_json else _describe(report))
+
+
+@contextmanager
+def _open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
+    """The picture in a file, not yet loaded; Pillow's own limit and warnings give way to ours for the time."""
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with files.open_input(name) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if stream.read(len(MAGIC)) == MAGIC:
+                raise DinpError(f"{files.display(name)} is a dinp file already: use dinp decode")
+            stream.seek(0)
+            try:
+                picture = Image.open(stream)
+            except (MemoryError, KeyboardInterrupt):
+                raise
+            except Exception as error:  # Pillow's readers raise a dozen classes on damaged files
+                raise DinpError(f"{files.display(name)} is not a picture that Pillow can open") from error
+            check_size(picture.width, picture.height, max_pixels)
+            yield picture
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _picture_format(name: str) -> str:
+    """Pillow's name of the format that an output is to have; DinpError if its ending tells none that can be written."""
+    ending = os.path.splitext(name)[1].lower()
+    if name == "-" or (not ending and files.is_special(name)):
+        return "PNG"
+    from PIL import Image
+
+    picture_format = Image.registered_extensions().get(ending)
+    if picture_format not in Image.SAVE:
+        told = f"the ending '{ending}'" if ending else "a name without an ending"
+        raise DinpError(f"{told} does not tell a picture format to write: name the output like picture.png")
+    return picture_format
+
+
+def _save(picture: "Image.Image", picture_format: str) -> bytes:
+    """The picture as a file of the format."""
+    buffer = BytesIO()
+    try:
+        picture.save(buffer, picture_format, **_SAVE_OPTIONS.get(picture_format, {}))
+    except (OSError, ValueError, KeyError) as error:
+        raise DinpError(f"the picture cannot be saved as {picture_format}: {error}: choose PNG") from error
+    return buffer.getvalue()
+
+
+def _describe(report: dict) -> str:
+    """Text form of what `dinp.info` returns."""
+    lines = [
+        f"{report['width']} x {report['height']} {report['mode']}, {report['bytes']:,} bytes, {report['bpp']:.4f} bpp, "
+        f"format version {report['format_version']}"
+    ]
+    for plane in report["planes"]:
+        lines.append(
+            f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "
+            f"{plane['points']:,} points, density {100 * plane['density']:.2f} %, step {plane['step']:g}, "
+            f"{plane['mask_bits_per_point']:.2f} mask + {plane['value_bits_per_point']:.2f} value bits per point"
+        )
+    return "\n".join(lines)
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[float], None] | None]:
+    """A function that draws a bar on stderr when given a fraction, from the second second on; None if nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    start = shown = time.monotonic()
+
+    def draw(fraction: float) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - start < 1 or now - shown < 0.1:
+            return
+        shown = now
+        done = round(30 * min(max(fraction, 0.0), 1.0))
+        click.echo(f"\r{label} [{'#' * done}{'.' * (30 - done)}] {100 * fraction:3.0f} %", err=True, nl=False)
+
+    try:
+        yield draw
+    finally:
+        if shown > start:
+            click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
+
+
+_FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+def _forward(group: click.Group, name: str, module: str, help_text: str) -> None:
+    """Add a command that hands its arguments to the function `main(argv)` of a module."""
+
+    @group.command(name, context_settings=_FORWARD, help=help_text, add_help_option=False)
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def run(arguments: tuple[str, ...]) -> None:
+        try:
+            entry = importlib.import_module(module).main
+        except ModuleNotFoundError as error:
+            raise DinpError(f"this command needs the package {error.name}: pip install 'dinp[bench]'") from error
+        sys.exit(entry(list(arguments)))
+
+
+@main.group()
+def bench() -> None:
+    """Run a benchmark; each has its own --help."""
+
+
+_forward(main, "train", "dinp.models.train", "Train the mask network; see dinp train --help.")
+_forward(bench, "speed", "dinp.benchmarks.speed", "Time the solver and the codec.")
+_forward(bench, "masks", "dinp.benchmarks.masks", "Compare masks at equal density.")
+_forward(bench, "rd", "dinp.benchmarks.rd", "Measure rate against distortion.")
+
+if __name__ == "__main__":
+    main(prog_name="dinp")
