@@ -195,7 +195,7 @@ def main(argv: list[str] | None = None) -> None:
         samples = dict(np.load(args.data))
         loss: Loss = ValueLoss(samples)
         count = samples["step"].size
-        network = mlp([samples["features"].shape[1], 48, 32, 3 * COMPONENTS])
+        network = mlp([samples["features"].shape[1], 64, 32, 3 * COMPONENTS])
     else:
         make = tree_samples if args.what == "tree" else mask_samples
         features, flags = make(args.data, args.limit, rng)

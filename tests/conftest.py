@@ -1,0 +1,29 @@
+"""Pictures and trees that tests share: made here, or shipped with scikit-image."""
+
+import numpy as np
+import pytest
+
+from dinp.entropy.tree import Tree, grid_shape, tree_from_scores
+
+
+def random_tree(shape: tuple[int, int], points: int, seed: int, root_log2: int = 5) -> Tree:
+    """A random tree of about `points` leaves."""
+    rng = np.random.default_rng(seed)
+    scores = [rng.normal(size=grid_shape(shape, 1 << k)) + 0.3 * k for k in range(root_log2, 0, -1)]
+    return tree_from_scores(scores, shape, points)
+
+
+def smooth_plane(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
+    """A plane of a few smooth waves and one edge, (H, W) float64, grey values 0-255."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    plane = sum(
+        rng.normal() * np.sin(2 * np.pi * (rng.uniform(0, 3) * y + rng.uniform(0, 3) * x + rng.uniform())) for _ in range(5)
+    )
+    plane = 128 + 25 * plane + 60 * (x + 0.5 * y > 0.6)
+    return np.clip(plane, 0, 255)
+
+
+@pytest.fixture(params=[(1, 1), (1, 40), (40, 1), (33, 65), (64, 96), (100, 37)], ids=lambda s: f"{s[0]}x{s[1]}")
+def shape(request):
+    return request.param

@@ -1,0 +1,88 @@
+"""Pyramid, tonal optimisation and swap rounds: what each of them guarantees."""
+
+import numpy as np
+import pytest
+from conftest import random_tree, smooth_plane
+
+from dinp.inpaint import Inpainter
+from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
+from dinp.refine import swap
+from dinp.structure import known_data_of_tree
+from dinp.tonal import tonal_optimisation
+
+
+def test_a_linear_ramp_has_no_detail_inside():
+    y, x = np.mgrid[:128, :128]
+    gains = detail_gains(2.0 * x + y, 4)
+    assert max(np.abs(g[1:-1, 1:-1]).max() for g in gains) == pytest.approx(0, abs=1e-18)
+
+
+def test_dearer_points_give_fewer(shape):
+    gains = detail_gains(smooth_plane(shape) + np.random.default_rng(0).normal(size=shape), 5)
+    counts = [leaf_count(pruned_tree(gains, shape, cost)) for cost in (0.0, 1.0, 10.0, 100.0, 1e9)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == shape[0] * shape[1]
+    assert counts[-1] == gains[0].size
+
+
+def test_leaf_count_is_the_number_of_leaves(shape):
+    tree = random_tree(shape, 99, 0)
+    assert leaf_count(tree) == len(tree.leaves())
+
+
+@pytest.mark.parametrize("points", [20, 200, 2000])
+def test_pruned_tree_of_size(points):
+    plane = smooth_plane((96, 128)) + np.random.default_rng(0).normal(size=(96, 128))
+    count = leaf_count(pruned_tree_of_size(detail_gains(plane, 5), plane.shape, points))
+    assert 0.8 * points <= count <= points
+
+
+def test_tonal_optimisation_reaches_the_least_squares_solution():
+    """Against the dense normal equations."""
+    plane = smooth_plane((24, 28)) + np.random.default_rng(0).normal(size=(24, 28)) * 10
+    known = known_data_of_tree(random_tree((24, 28), 40, 0))
+    inpainter = Inpainter(known.mask)
+    basis = np.stack([inpainter.solve(known.spread(e)).ravel() for e in np.eye(known.y.size)], axis=1)
+    best = basis @ np.linalg.lstsq(basis, plane.ravel(), rcond=None)[0]
+    values, _ = tonal_optimisation(inpainter, known, plane, known.mean(plane), steps=30, cycles=4)
+    ours = inpainter.solve(known.spread(values)).ravel()
+    least = np.sum((best - plane.ravel()) ** 2)
+    assert np.sum((ours - plane.ravel()) ** 2) <= 1.001 * least
+
+
+def test_few_cheap_steps_get_most_of_the_gain():
+    from skimage.data import camera
+
+    plane = camera()[100:356, 100:356].astype(float)
+    tree = pruned_tree_of_size(detail_gains(plane, 5), plane.shape, 2600)
+    known = known_data_of_tree(tree)
+    inpainter = Inpainter(known.mask)
+
+    def error(values):
+        return np.mean((inpainter.solve(known.spread(values)) - plane) ** 2)
+
+    start = known.mean(plane)
+    few, _ = tonal_optimisation(inpainter, known, plane, start, steps=3, cycles=1)
+    many, _ = tonal_optimisation(inpainter, known, plane, start, steps=40, cycles=3)
+    assert error(start) - error(few) > 0.97 * (error(start) - error(many))
+
+
+def test_swap_keeps_the_number_of_points_and_moves_them_to_the_error():
+    plane = smooth_plane((128, 128))
+    tree = random_tree((128, 128), 300, 0)
+    error = np.zeros((128, 128))
+    error[64:96, 64:96] = 50.0 * np.sign(np.random.default_rng(0).normal(size=(32, 32)))
+    new = swap(tree, error, detail_gains(plane, 5), 0.2)
+    assert abs(len(new.leaves()) - len(tree.leaves())) <= 3
+
+    def inside(leaves):
+        return ((leaves.y // 32 == 2) & (leaves.x // 32 == 2)).sum()
+
+    assert inside(new.leaves()) > inside(tree.leaves())
+
+
+def test_swap_works_on_any_shape(shape):
+    tree = random_tree(shape, 60, 0)
+    error = np.random.default_rng(0).normal(size=shape)
+    new = swap(tree, error, detail_gains(smooth_plane(shape), 5), 0.3)
+    assert abs(len(new.leaves()) - len(tree.leaves())) <= 3
