@@ -1,1 +1,24 @@
-"""Learned and searched mask models, and their training."""
+"""Learned and searched mask models, and their training.
+
+>>> from dinp.models import load_mask_model, load_tree_model
+>>> confidences = load_mask_model()(plane, 0.05)  # (H, W) float32 of mean 0.05
+>>> splits = load_tree_model()(plane, 0.05)       # split logits of the cells of side 32, 16, 8, 4, 2
+
+Importing this package does not import torch; loading a model does.
+"""
+
+import importlib
+
+_HOMES = {"load_mask_model": "dinp.models.hub", "load_tree_model": "dinp.models.hub"}
+
+__all__ = ["load_mask_model", "load_tree_model"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,316 @@
+"""Training of the mask network and the tree network by imitation of optimised masks and trees.
+
+    python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1
+    python -m dinp.models.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
+
+`DATA` holds the labels and pictures that `dinp.models.data` describes. The folder `--out` receives
+
+    checkpoint.pt   everything needed to go on (`--resume`), replaced every two minutes
+    curve.json      settings and the loss curve: training and validation against seconds and steps
+    weights.npz     the averaged weights, in the form that `dinp.models.hub` loads and the package ships
+
+The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in the
+teacher's tree, each level with the same weight. Imitation beat training through the solver and through a surrogate at
+equal time. The learning rate follows a cosine over the wall-clock budget, so a run uses the time it is given; with
+`--steps` it follows the steps instead, and the run is repeatable.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dinp.errors import DinpError
+from dinp.models import data
+from dinp.models.hub import NETWORKS, save_weights
+from dinp.models.mask_network import exact_mean
+from dinp.models.tree_network import SIDES
+
+LEARNING_RATE = 2e-3
+WEIGHT_DECAY = 0.02
+WARM_UP = 200  # steps
+GRADIENT_NORM = 1.0
+EMA = 0.999
+BATCH = 8
+VALIDATION_CROPS = 64
+
+
+def mask_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
+    confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
+    loss = functional.binary_cross_entropy(confidence, labels[0])
+    return loss, loss.detach()[None]
+
+
+def tree_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean over the levels of the cross-entropy per existing cell in nats, and the five levels' own, 32 to 2."""
+    levels = []
+    for logits, label in zip(network(planes, density), labels, strict=True):
+        exists = label != data.ABSENT
+        entropy = functional.binary_cross_entropy_with_logits(logits, label.clamp_min(0), reduction="none")
+        levels.append((entropy * exists).sum() / exists.sum().clamp_min(1))
+    parts = torch.stack(levels)
+    return parts.mean(), parts.detach()
+
+
+LOSSES: dict[str, Callable] = {"mask": mask_loss, "tree": tree_loss}
+LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
+
+
+@dataclass
+class Run:
+    """A training run: what a checkpoint holds."""
+
+    kind: str
+    network: nn.Module
+    average: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer
+    rng: np.random.Generator
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, kind: str, seed: int, device: torch.device) -> "Run":
+        torch.manual_seed(seed)
+        network = NETWORKS[kind]().to(device, memory_format=torch.channels_last)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        return cls(kind, network, average, optimiser, np.random.default_rng(seed))
+
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        """One step of AdamW with clipped gradient, and of the moving average of the weights."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(EMA, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.network.state_dict().items():
+            self.average[name].lerp_(tensor, 1 - decay)
+
+    def save(self, out: Path, settings: dict) -> None:
+        """Write checkpoint, loss curve and weights; each replaces the old one only when complete."""
+        state = {
+            "kind": self.kind,
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "step": self.step,
+            "seconds": self.seconds,
+            "curve": self.curve,
+        }
+        _replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
+        curve = {**settings, "step": self.step, "seconds": round(self.seconds, 1), "curve": self.curve}
+        _replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
+        _replace(out / "weights.npz", lambda path: save_weights(path, self.kind, self.network.config, self.average))
+
+    def resume(self, out: Path) -> None:
+        """Go on from the checkpoint in `out`."""
+        path = out / "checkpoint.pt"
+        if not path.is_file():
+            raise DinpError(f"{path} is missing: there is nothing to resume")
+        state = torch.load(path, map_location=next(self.network.parameters()).device, weights_only=True)
+        if state["kind"] != self.kind:
+            raise DinpError(f"{path} belongs to a {state['kind']} network, not to a {self.kind} network")
+        self.network.load_state_dict(state["network"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.rng.bit_generator.state = state["rng"]
+        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+
+
+def learning_rate(step: int, fraction: float) -> float:
+    """Linear warm-up, then a cosine from the peak to 1 % of it over the done fraction of the budget."""
+    cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
+    return LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * cosine
+
+
+def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float]:
+    """Mean loss parts of the averaged weights on validation crops."""
+    network = NETWORKS[run.kind](**run.network.config).to(device, memory_format=torch.channels_last).eval()
+    network.load_state_dict(run.average)
+    parts = []
+    with torch.inference_mode():
+        for i in range(0, len(crops), BATCH):
+            rows = np.arange(i, min(i + BATCH, len(crops)))
+            chosen = crops.select(rows)
+            batch = data.to_tensors(chosen.planes, chosen.density, chosen.labels, device)
+            parts.append((LOSSES[run.kind](network, *batch)[1].cpu().double(), rows.size))
+    total = sum(part * n for part, n in parts) / sum(n for _, n in parts)
+    return [round(v, 5) for v in total.tolist()]
+
+
+def base_rate(kind: str, crops: data.Labelled) -> list[float]:
+    """What the loss parts would be for a model that knows only the density (masks) or each level's mean rate (trees)."""
+
+    def entropy(p: np.ndarray) -> np.ndarray:
+        p = np.clip(p, 1e-12, 1 - 1e-12)
+        return -p * np.log(p) - (1 - p) * np.log1p(-p)
+
+    if kind == "mask":
+        return [round(float(entropy(crops.density.astype(np.float64)).mean()), 5)]
+    rates = [label[label != data.ABSENT].mean() for label in crops.labels]
+    return [round(float(entropy(rate)), 5) for rate in rates]
+
+
+def train(
+    kind: str,
+    data_folder: Path,
+    out: Path,
+    *,
+    minutes: float = 60.0,
+    steps: int | None = None,
+    seed: int = 1,
+    device: str = "auto",
+    bf16: bool | None = None,
+    resume: bool = False,
+    limit: int | None = None,
+    every: float = 120.0,
+) -> Run:
+    """Train a network; see the module's text.
+
+    Parameters
+    ----------
+    kind : str
+        "mask" or "tree".
+    data_folder, out : Path
+        Labels and pictures; where the results go.
+    minutes : float
+        Wall-clock budget, resumed time included.
+    steps : int, optional
+        Stop after so many steps instead; the learning rate then follows the steps.
+    device : str
+        "auto" (CUDA if there is one), "cpu", "cuda", ...
+    bf16 : bool, optional
+        Convolutions in bfloat16. Default: on CUDA only (on CPUs it pays where there are instructions for it).
+    limit : int, optional
+        Use the first labels only.
+    every : float
+        Seconds between checkpoints.
+
+    Raises
+    ------
+    DinpError
+        Labels or pictures are missing, or there is nothing to resume.
+    """
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    bf16 = place.type == "cuda" if bf16 is None else bf16
+    out.mkdir(parents=True, exist_ok=True)
+    training, held_out = LOADERS[kind](data_folder, limit)
+    order = np.random.default_rng(0).permutation(len(held_out))
+    validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
+    run = Run.start(kind, seed, place)
+    if resume:
+        run.resume(out)
+    settings = {
+        "network": kind,
+        "config": run.network.config,
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "seed": seed,
+        "batch": BATCH,
+        "training_crops": len(training),
+        "validation_crops": len(validation),
+        "device": place.type,
+        "bf16": bf16,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "loss_parts": ["pixel"] if kind == "mask" else [f"side {s}" for s in SIDES],
+        "base_rate": base_rate(kind, validation),
+    }
+    draw = data.batches(training, BATCH, run.rng, place)
+    begin = last_save = time.monotonic() - run.seconds
+    recent: list[float] = []
+
+    def report(rate: float) -> None:
+        valid = validate(run, validation, place)
+        row = {"seconds": round(run.seconds, 1), "step": run.step, "learning_rate": float(f"{rate:.3g}")}
+        row |= {
+            "train": round(float(np.mean(recent)), 5),
+            "valid": round(float(np.mean(valid)), 5),
+            "valid_parts": valid,
+        }
+        run.curve.append(row)
+        recent.clear()
+        run.save(out, settings)
+        sys.stderr.write(f"{json.dumps(row)}\n")
+
+    rate = 0.0
+    while True:
+        run.seconds = time.monotonic() - begin
+        fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
+        if fraction >= 1:
+            break
+        if recent and time.monotonic() - last_save >= every:
+            report(rate)
+            last_save = time.monotonic()
+        rate = learning_rate(run.step, fraction)
+        planes, density, labels = draw()
+        with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
+            loss, _ = LOSSES[kind](run.network, planes.contiguous(memory_format=torch.channels_last), density, labels)
+        run.update(loss, rate)
+        recent.append(loss.detach().item())
+    if recent:
+        report(rate)
+    return run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dinp.models.train", description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=sorted(NETWORKS))
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/teacher_*.npz and the pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
+    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget (default 60)")
+    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="threads of the CPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: on CUDA only")
+    parser.add_argument("--limit", type=int, help="use the first labels only")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        train(
+            args.kind,
+            args.data,
+            args.out,
+            minutes=args.minutes,
+            steps=args.steps,
+            seed=args.seed,
+            device=args.device,
+            bf16=args.bf16,
+            resume=args.resume,
+            limit=args.limit,
+        )
+    except DinpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(f"partial-{path.name}")
+    write(partial)
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The U-Net trunk that the mask network and the tree network share: features at cell sides 32, 16, 8, 4 and 2."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STRIDES = (2, 4, 8, 16, 32)
+MULTIPLE = STRIDES[-1]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around an identity; starts as the identity, so that no normalisation is needed.
+
+    Without batch or group statistics a crop and a whole picture are treated alike, and a batch of one is as good as any.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.relu(self.first(functional.relu(x))))
+
+
+class UNet(nn.Module):
+    """Encoder and decoder whose finest scale is half the picture's resolution.
+
+    The picture enters by pixel-unshuffling (four pixels become four channels), so no convolution runs at full
+    resolution; all resampling is by aligned 2x2 blocks, so a feature of stride s belongs to one s x s cell of the picture.
+
+    Parameters
+    ----------
+    widths : sequence of 5 ints
+        Channels at strides 2, 4, 8, 16 and 32.
+    densities : (low, high)
+        Range of densities the network is conditioned on; others are clamped to it.
+
+    References
+    ----------
+    O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015.
+    """
+
+    def __init__(self, widths: tuple[int, ...], densities: tuple[float, float]) -> None:
+        super().__init__()
+        low, high = math.log(densities[0]), math.log(densities[1])
+        self.centre, self.spread, self.low, self.high = (low + high) / 2, (high - low) / 2, low, high
+        self.stem = nn.Conv2d(4, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.condition = nn.ModuleList(nn.Linear(2, width) for width in widths)
+        self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
+        self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+
+    def forward(self, plane: Tensor, density: Tensor) -> list[Tensor]:
+        """Features of a plane at every stride.
+
+        Parameters
+        ----------
+        plane : (B, 1, H, W) float tensor
+            Grey values 0-255, any size.
+        density : (B,) float tensor
+            Wanted density, known pixels per pixel.
+
+        Returns
+        -------
+        list of 5 tensors
+            Features at strides 2, 4, 8, 16, 32: (B, widths[i], H' / stride, W' / stride), where H' and W' are H and W
+            rounded up to a multiple of 32.
+        """
+        # Optimal masks do not change when grey values are scaled or shifted, so the input is freed of both.
+        x = standardised(plane)
+        height, width = plane.shape[-2:]
+        x = functional.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+        level = (torch.log(density).clamp(self.low, self.high) - self.centre) / self.spread
+        # log density and its square as constant input channels of every scale, written as a bias
+        condition = torch.stack((level, level * level), dim=1).to(x.dtype)
+        x = self.stem(functional.pixel_unshuffle(x, 2))
+        features = []
+        for i, encode in enumerate(self.encode):
+            x = self.down[i - 1](x) if i else x
+            x = encode(x + self.condition[i](condition)[:, :, None, None])
+            features.append(x)
+        for i in reversed(range(len(self.decode))):
+            x = functional.interpolate(self.up[i](x), scale_factor=2, mode="nearest")
+            x = self.decode[i](x + features[i])
+            features[i] = x
+        return features
+
+
+def standardised(plane: Tensor) -> Tensor:
+    """Planes (B, 1, H, W) with mean 0 and standard deviation 1; a flat plane stays flat."""
+    wide = plane.double()
+    mean = wide.mean(dim=(1, 2, 3), keepdim=True)
+    variance = (wide - mean).square().mean(dim=(1, 2, 3), keepdim=True)
+    return ((wide - mean) / torch.sqrt(variance + 1)).float()
