@@ -49,7 +49,7 @@ class Encoding:
     original, decoded : ndarray of uint8
         The picture that was coded, (H, W) or (H, W, 3), and what `decode` makes of the file, up to rounding.
     density : float
-        Known pixels per pixel of the first plane.
+        Known values per pixel of the first plane.
     psnr : float
         Peak signal-to-noise ratio of `decoded` in dB, over R, G and B for colour.
     seconds : float

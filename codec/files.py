@@ -98,7 +98,7 @@ def is_special(name: str) -> bool:
 
 def display(name: str) -> str:
     """The name for messages."""
-    return {"-": "standard input or output", "": "a file without a name"}.get(name, name)
+    return {"-": "standard input", "": "a file without a name"}.get(name, name)
 
 
 def _replace(path: str, data: bytes, *, force: bool) -> None:

@@ -1,0 +1,38 @@
+# Commands for a fresh checkout; each installs what it needs into .venv first.
+# `make PYTHON=python3.12 ...` chooses the interpreter that .venv is created with (3.11 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test wheel clean
+
+help:
+	@echo 'make demo   encode and decode a photograph, write demo/demo.png'
+	@echo 'make test   lint, check the format of the code and run the tests'
+	@echo 'make wheel  build a wheel into dist/'
+	@echo 'make clean  remove .venv and everything that these commands made'
+
+demo: .venv/.demo
+	$(BIN)/python -m dinp.benchmarks.demo
+
+test: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+# A stale build folder would put deleted files into the wheel.
+wheel: $(BIN)/python
+	rm -rf build
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache
+	find codec models entropy benchmarks tests -name __pycache__ -type d -exec rm -rf {} +
+
+# .venv/.demo and .venv/.test stamp what is installed: the package, editable, with the extra of that name.
+.venv/.demo .venv/.test: .venv/.%: pyproject.toml constraints.txt codec/_version.py | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$*]'
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,61 @@
+"""Encodes and decodes a photograph, and shows original, inpainting mask and reconstruction side by side.
+
+    make demo
+    python -m dinp.benchmarks.demo --quality 30 --output demo
+
+The photograph is scikit-image's `astronaut` (NASA, public domain), which comes with that package.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+import dinp
+from dinp.container import unpack
+from dinp.section import decode_section
+
+GAP = 8  # white pixels between the three panels
+
+
+def side_by_side(panels: list[np.ndarray]) -> np.ndarray:
+    """One RGB picture of panels (H, W) or (H, W, 3), uint8, with white gaps between them."""
+    coloured = [panel if panel.ndim == 3 else np.repeat(panel[:, :, None], 3, axis=2) for panel in panels]
+    gap = np.full((len(panels[0]), GAP, 3), 255, dtype=np.uint8)
+    return np.concatenate([part for panel in coloured for part in (panel, gap)][:-1], axis=1)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(prog="dinp.benchmarks.demo", description="Encode and decode a photograph.")
+    parser.add_argument("--quality", type=float, default=50, help="0 to 100 (default: 50)")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
+    arguments = parser.parse_args(argv)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+
+    original = data.astronaut()
+    encoding = dinp.encode_with_report(original, quality=arguments.quality)
+    (arguments.output / "astronaut.dinp").write_bytes(encoding.data)
+
+    start = time.perf_counter()
+    decoded = np.asarray(dinp.decode(encoding.data))
+    seconds = time.perf_counter() - start
+
+    _, known, _ = decode_section(unpack(encoding.data).sections[0], original.shape[:2])
+    mask = np.where(known.mask, 255, 0).astype(np.uint8)
+    picture = arguments.output / "demo.png"
+    Image.fromarray(side_by_side([original, mask, decoded])).save(picture)
+
+    height, width = original.shape[:2]
+    print(f"picture  {width} x {height} RGB, {original.nbytes:,} bytes uncompressed")
+    print(f"file     {len(encoding.data):,} bytes, {encoding.bpp:.3f} bpp, in {arguments.output / 'astronaut.dinp'}")
+    print(f"quality  {encoding.psnr:.2f} dB PSNR over R, G and B, from {100 * encoding.density:.1f} % of the values")
+    print(f"time     encoded in {encoding.seconds:.2f} s, decoded in {seconds:.2f} s")
+    print(f"look at  {picture}: original, inpainting mask (white: known), reconstruction")
+
+
+if __name__ == "__main__":
+    main()
