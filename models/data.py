@@ -3,7 +3,7 @@
 The labels were made on grey pictures (Pillow's `convert("L")`) below a data folder:
 
     train/teacher_masks.npz   picture, y, x, bits (masks of 192x192 crops, packed in row order)
-    train/teacher_trees.npz   picture, y, x, leaves, offsets (rows y, x, side of the quadtrees of 256x256 crops, roots of 32)
+    train/teacher_trees.npz   picture, y, x, leaves, offsets (rows y, x, side: quadtrees of 256x256, roots of 32)
     train/<picture>           the pictures
 
 Every 20th picture is held out for validation, with all its crops.
@@ -12,6 +12,7 @@ Every 20th picture is held out for validation, with all its crops.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ class Labelled:
     planes : (N, n, n) uint8
         Grey values.
     labels : list of arrays
-        For masks one (N, n, n) uint8 of 0 and 1; for trees one (N, n / side, n / side) int8 per cell side 32, 16, 8, 4, 2:
+        For masks one (N, n, n) uint8 of 0 and 1; for trees one (N, n / side, n / side) int8 per cell side from 32 to 2:
         1 split, 0 a leaf, `ABSENT` no such cell.
     density : (N,) float32
         Known pixels, or leaves, per pixel of the crop.
@@ -68,12 +69,10 @@ def load_trees(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled
     """Training and validation crops of the tree network; `limit` takes the first labels only."""
     with _archive(data, "teacher_trees.npz") as archive:
         picture, y, x = (archive[name][:limit] for name in ("picture", "y", "x"))
-        leaves, offsets = archive["leaves"], archive["offsets"].astype(np.int64)
-    trees = [
-        split_pyramid(leaves[a:b], TREE_CROP) for a, b in zip(offsets, offsets[1 : len(picture) + 1], strict=False)
-    ]
+        leaves, offsets = archive["leaves"], archive["offsets"][: len(picture) + 1].astype(np.int64)
+    trees = [split_pyramid(leaves[a:b], TREE_CROP) for a, b in pairwise(offsets)]
     labels = [np.stack(level) for level in zip(*trees, strict=True)]
-    density = np.diff(offsets)[: len(picture)].astype(np.float32) / TREE_CROP**2
+    density = np.diff(offsets).astype(np.float32) / TREE_CROP**2
     return _held_out(Labelled(_crops(data, picture, y, x, TREE_CROP), labels, density), picture)
 
 

@@ -70,8 +70,8 @@ def load_mask_model(path: Path | None = None) -> MaskModel:
     Returns
     -------
     callable
-        (plane, density) -> confidences. `plane`: (H, W), grey values 0-255, any size; `density`: wanted mean, in (0, 1].
-        Confidences: (H, W) float32 in [0, 1] with mean `density`. Raises DinpError for other input.
+        (plane, density) -> confidences. `plane`: (H, W), grey values 0-255, any size; `density`: wanted mean,
+        in (0, 1]. Confidences: (H, W) float32 in [0, 1] with mean `density`. Raises DinpError for other input.
     """
     network = load_network("mask", path)
 

@@ -18,8 +18,8 @@ class MaskNetwork(nn.Module):
 
     Notes
     -----
-    The trunk's finest features (one vector per 2x2 pixels) are unfolded to pixels and refined by two convolutions at full
-    resolution next to the plane itself, since at equal density the exact position of a known pixel matters.
+    The trunk's finest features (one vector per 2x2 pixels) are unfolded to pixels and refined by two convolutions at
+    full resolution next to the plane itself, since at equal density the exact position of a known pixel matters.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class MaskNetwork(nn.Module):
         plane : (B, 1, H, W) float tensor
             Grey values 0-255, any size.
         density : (B,) float tensor
-            Wanted mean confidence, in (0, 1). The network is conditioned on it clamped to `densities`; the mean is exact
-            all the same.
+            Wanted mean confidence, in (0, 1). The network is conditioned on it clamped to `densities`; the mean is
+            exact all the same.
 
         Returns
         -------
@@ -64,8 +64,8 @@ class MaskNetwork(nn.Module):
 def exact_mean(logits: Tensor, density: Tensor, steps: int = 60) -> Tensor:
     """sigmoid(z + b), b solved per batch item so that the mean is the density.
 
-    The gradient is that of the implicit function b(z, density): the root is found without gradient, by Newton steps that
-    fall back to bisection, and one more Newton step from the root, whose slope is held constant, carries it.
+    The gradient is that of the implicit function b(z, density): the root is found without gradient, by Newton steps
+    that fall back to bisection, and one more Newton step from the root, whose slope is held constant, carries it.
 
     Parameters
     ----------

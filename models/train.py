@@ -9,9 +9,9 @@
     curve.json      settings and the loss curve: training and validation against seconds and steps
     weights.npz     the averaged weights, in the form that `dinp.models.hub` loads and the package ships
 
-The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in the
-teacher's tree, each level with the same weight. Imitation beat training through the solver and through a surrogate at
-equal time. The learning rate follows a cosine over the wall-clock budget, so a run uses the time it is given; with
+The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
+the teacher's tree, each level with the same weight. Imitation beat training through the solver and through a surrogate
+at equal time. The learning rate follows a cosine over the wall-clock budget, so a run uses the time it is given; with
 `--steps` it follows the steps instead, and the run is repeatable.
 """
 
@@ -156,7 +156,7 @@ def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float
 
 
 def base_rate(kind: str, crops: data.Labelled) -> list[float]:
-    """What the loss parts would be for a model that knows only the density (masks) or each level's mean rate (trees)."""
+    """The loss parts of a model that knows only the density (masks) or each level's mean split rate (trees)."""
 
     def entropy(p: np.ndarray) -> np.ndarray:
         p = np.clip(p, 1e-12, 1 - 1e-12)

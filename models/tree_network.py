@@ -12,9 +12,9 @@ SIDES = tuple(reversed(STRIDES))  # 32, 16, 8, 4, 2: roots first
 class TreeNetwork(nn.Module):
     """Logit that a cell of the quadtree, given that it exists, is split into four.
 
-    The scales of the trunk's decoder are the levels of the tree: the head of cell side s reads the features of stride s,
-    one vector per cell, which have seen everything finer (through the encoder) and coarser (through the decoder). One
-    forward pass then stands for the search that made the trees it was trained on.
+    The scales of the trunk's decoder are the levels of the tree: the head of cell side s reads the features of stride
+    s, one vector per cell, which have seen everything finer (through the encoder) and coarser (through the decoder).
+    One forward pass then stands for the search that made the trees it was trained on.
     """
 
     def __init__(

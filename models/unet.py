@@ -1,6 +1,7 @@
 """The U-Net trunk that the mask network and the tree network share: features at cell sides 32, 16, 8, 4 and 2."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ MULTIPLE = STRIDES[-1]
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around an identity; starts as the identity, so that no normalisation is needed.
 
-    Without batch or group statistics a crop and a whole picture are treated alike, and a batch of one is as good as any.
+    Without batch or group statistics a crop and a whole picture are treated alike, and a batch of one will do.
     """
 
     def __init__(self, width: int) -> None:
@@ -31,7 +32,7 @@ class UNet(nn.Module):
     """Encoder and decoder whose finest scale is half the picture's resolution.
 
     The picture enters by pixel-unshuffling (four pixels become four channels), so no convolution runs at full
-    resolution; all resampling is by aligned 2x2 blocks, so a feature of stride s belongs to one s x s cell of the picture.
+    resolution; all resampling is by aligned 2x2 blocks, so a feature of stride s belongs to one s x s cell.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ class UNet(nn.Module):
         low, high = math.log(densities[0]), math.log(densities[1])
         self.centre, self.spread, self.low, self.high = (low + high) / 2, (high - low) / 2, low, high
         self.stem = nn.Conv2d(4, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False))
-        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.condition = nn.ModuleList(nn.Linear(2, width) for width in widths)
         self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
