@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -94,7 +94,10 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
 @_max_pixels
 @_verbose
 def encode(source: str, target: str, quality: float, force: bool, max_pixels: int, verbose: bool) -> None:
-    """Code the picture INPUT, in any format that Pillow opens, as the dinp file OUTPUT ("-": stdin, stdout)."""
+    """Code a picture as a dinp file.
+
+    INPUT is a picture in any format that Pillow opens, OUTPUT the file to write; "-" stands for stdin or stdout.
+    """
     files.check_output(target, force=force, source=source)
     import dinp
 
@@ -118,7 +121,10 @@ def encode(source: str, target: str, quality: float, force: bool, max_pixels: in
 @_max_pixels
 @_verbose
 def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool) -> None:
-    """Decode the dinp file INPUT to the picture OUTPUT, in the format of its ending ("-": stdin, PNG to stdout)."""
+    """Decode a dinp file to a picture.
+
+    The ending of OUTPUT tells its format; "-" stands for stdin, and for PNG on stdout.
+    """
     picture_format = _picture_format(target)
     files.check_output(target, force=force, source=source)
     import dinp
@@ -141,7 +147,10 @@ def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_max_pixels
 def info(source: str, as_json: bool, max_pixels: int) -> None:
-    """Tell what the dinp file INPUT ("-": stdin) holds."""
+    """Tell what a dinp file holds.
+
+    "-" stands for stdin.
+    """
     import dinp
 
     report = dinp.info(files.read_dinp(source), max_pixels=max_pixels)
@@ -240,20 +249,23 @@ def _progress(label: str) -> Iterator[Callable[[float], None] | None]:
             click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
 
 
-_FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+class _Forwarding(click.Command):
+    """A command that hands its arguments, untouched, to the function `main(argv)` of a module."""
 
+    def __init__(self, name: str, module: str, help_text: str) -> None:
+        super().__init__(name, help=help_text, add_help_option=False)
+        self.module = module
 
-def _forward(group: click.Group, name: str, module: str, help_text: str) -> None:
-    """Add a command that hands its arguments to the function `main(argv)` of a module."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = list(args)
+        return ctx.args
 
-    @group.command(name, context_settings=_FORWARD, help=help_text, add_help_option=False)
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def run(arguments: tuple[str, ...]) -> None:
+    def invoke(self, ctx: click.Context) -> NoReturn:
         try:
-            entry = importlib.import_module(module).main
+            entry = importlib.import_module(self.module).main
         except ModuleNotFoundError as error:
             raise DinpError(f"this command needs the package {error.name}: pip install 'dinp[bench]'") from error
-        sys.exit(entry(list(arguments)))
+        sys.exit(entry(ctx.args))
 
 
 @main.group()
@@ -261,10 +273,10 @@ def bench() -> None:
     """Run a benchmark; each has its own --help."""
 
 
-_forward(main, "train", "dinp.models.train", "Train the mask network; see dinp train --help.")
-_forward(bench, "speed", "dinp.benchmarks.speed", "Time the solver and the codec.")
-_forward(bench, "masks", "dinp.benchmarks.masks", "Compare masks at equal density.")
-_forward(bench, "rd", "dinp.benchmarks.rd", "Measure rate against distortion.")
+main.add_command(_Forwarding("train", "dinp.models.train", "Train the mask network; see dinp train --help."))
+bench.add_command(_Forwarding("speed", "dinp.benchmarks.speed", "Time the solver and the codec."))
+bench.add_command(_Forwarding("masks", "dinp.benchmarks.masks", "Compare masks at equal density."))
+bench.add_command(_Forwarding("rd", "dinp.benchmarks.rd", "Measure rate against distortion."))
 
 if __name__ == "__main__":
     main(prog_name="dinp")
