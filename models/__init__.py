@@ -1,6 +1,7 @@
 """Learned and searched mask models, and their training.
 
->>> from dinp.models import load_mask_model, load_tree_model
+>>> from dinp.models import learned_mask, load_mask_model, load_tree_model
+>>> mask = learned_mask(plane, 0.05)              # (H, W) bool, 5 % known pixels
 >>> confidences = load_mask_model()(plane, 0.05)  # (H, W) float32 of mean 0.05
 >>> splits = load_tree_model()(plane, 0.05)       # split logits of the cells of side 32, 16, 8, 4, 2
 
@@ -9,9 +10,9 @@ Importing this package does not import torch; loading a model does.
 
 import importlib
 
-_HOMES = {"load_mask_model": "dinp.models.hub", "load_tree_model": "dinp.models.hub"}
+_HOMES = dict.fromkeys(("learned_mask", "load_mask_model", "load_tree_model"), "dinp.models.hub")
 
-__all__ = ["load_mask_model", "load_tree_model"]
+__all__ = ["learned_mask", "load_mask_model", "load_tree_model"]
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from dinp.errors import DinpError
+from dinp.models.binarise import binarise
 from dinp.models.mask_network import MaskNetwork
 from dinp.models.tree_network import TreeNetwork
 
@@ -83,6 +85,19 @@ def load_mask_model(path: Path | None = None) -> MaskModel:
         return network(x, d)[0, 0].numpy()
 
     return confidences
+
+
+@cache
+def _shipped_mask_model() -> MaskModel:
+    return load_mask_model()
+
+
+def learned_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+    """The mask of the shipped mask network: its confidences, binarised.
+
+    Takes and returns what the methods of `dinp.models.classical` do.
+    """
+    return binarise(_shipped_mask_model()(image, density), density=density, seed=seed)
 
 
 def load_tree_model(path: Path | None = None) -> TreeModel:
