@@ -7,19 +7,19 @@ Everything is deterministic: no random numbers, and no sums whose order depends 
 """
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dinp.errors import DinpError
-from dinp.multigrid import BLACK, RED, Array, Colour, Field, Hierarchy, pack, unpack
+from dinp.krylov import Iterations
+from dinp.multigrid import Field, Hierarchy, blocks
 
 TOLERANCE = 0.002  # grey levels
 _ROUNDS = 12
 _STEPS = 40
-
-# Interval of the eigenvalues of (cycle times operator) for which the fixed number of cycles is accelerated.
-_SPECTRUM = (0.6, 1.2)
+_CHUNK = 1 << 15  # pixels whose residual is computed at a time: stays in the cache
 
 
 class Inpainter:
@@ -54,8 +54,10 @@ class Inpainter:
         self.mask = mask.copy()
         self.mask.flags.writeable = False
         self.shape: tuple[int, int] = mask.shape
-        self._unknown = ~mask
-        self._hierarchy = Hierarchy(mask)
+        self._hierarchy = Hierarchy(self.mask)
+        self._iterations = Iterations(self._hierarchy)
+        i, j = np.nonzero(self.mask)
+        self._known_in_bordered = (i + 1) * (self.shape[1] + 1) + j
         self._lock = threading.Lock()
 
     def solve(
@@ -129,17 +131,14 @@ class Inpainter:
         residual = self._checked(residual, "residual")
         if not np.isfinite(residual).all():
             raise DinpError("The residual is not finite.")
-        out = np.empty(residual.shape)
+        out = np.zeros(residual.shape)
         for index in np.ndindex(residual.shape[:-2]):
             r = residual[index]
             with self._lock:
-                y = self._potential(r, tol, cycles)
-            into = r.copy()
-            into[1:] += y[:-1]
-            into[:-1] += y[1:]
-            into[:, 1:] += y[:, :-1]
-            into[:, :-1] += y[:, 1:]
-            np.multiply(into, self.mask, out=out[index])
+                y = self._potential(r, tol, cycles).ravel()
+            # a known pixel receives the potential of its neighbours; in y's rows known pixels and the border hold 0
+            row, at = self.shape[1] + 1, self._known_in_bordered
+            out[index][self.mask] = r[self.mask] + (y[at - 1] + y[at + 1] + y[at - row] + y[at + row])
         return out
 
     def _checked(self, x: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -148,150 +147,76 @@ class Inpainter:
             raise DinpError(f"The {name} have shape {x.shape}, the inpainting mask has {self.shape}.")
         return x
 
-    def _laplacian(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum of differences to the neighbours, on unknown pixels: minus A x, in double precision."""
-        r = np.zeros(self.shape)
-        d = x[1:] - x[:-1]
-        r[:-1] += d
-        r[1:] -= d
-        d = x[:, 1:] - x[:, :-1]
-        r[:, :-1] += d
-        r[:, 1:] -= d
-        r *= self._unknown
-        return r
-
     def _improve(self, x: NDArray[np.float64], tol: float, cycles: int | None, nested: bool) -> None:
         """Bring x, in place, nearer to the solution for its own values at mask pixels.
 
-        Cycles run in single precision on the residual, which is computed in double precision (iterative refinement):
-        once to a loose tolerance, then at least once more, so that the last test is of a true residual.
+        Cycles run in single precision on a residual that is computed in double precision (iterative refinement): first
+        to a loose tolerance, then at least once more, so that the last test is of a true residual.
         """
         if cycles is not None:
-            b = pack(self._laplacian(x), self._hierarchy.finest.shape)
-            x += unpack(self._fixed(b, cycles, nested)[0], self.shape)
+            self._load(x)
+            self._iterations.chebyshev(cycles, nested)
+            _add(self._iterations.x, x)
             return
-        for round_ in range(_ROUNDS):
-            b = pack(self._laplacian(x), self._hierarchy.finest.shape)
-            correction, step = self._conjugate_gradients(b, tol if round_ else 8 * tol, nested and not round_)
-            x += unpack(correction, self.shape)
-            if round_ and step <= tol:
+        for n in range(_ROUNDS):
+            self._load(x)
+            step = self._iterations.conjugate_gradients(tol if n else 8 * tol, _STEPS, nested and not n)
+            _add(self._iterations.x, x)
+            if n and step <= tol:
                 break
 
     def _potential(self, r: NDArray[np.float64], tol: float, cycles: int | None) -> NDArray[np.float64]:
-        """Solve A y = r on unknown pixels, with zero at known ones."""
-        r = np.where(self._unknown, r, 0)
-        shape = self._hierarchy.finest.shape
+        """Solve A y = r on unknown pixels, with zero at known ones.
+
+        Returns y with a border of zeros: (H + 2, W + 1), y in rows 1 to H and columns 0 to W - 1.
+        """
+        bordered = np.zeros((self.shape[0] + 2, self.shape[1] + 1))
+        y = bordered[1:-1, :-1]
+        iterations, finest = self._iterations, self._hierarchy.finest
         if cycles is not None:
-            X, remaining = self._fixed(pack(r, shape), cycles, nested=False)
-            y = unpack(X, self.shape)
-            self._hierarchy.finest.b.update(remaining)
-            self._hierarchy.nested_transposed()
-            return y + unpack(self._hierarchy.finest.x, self.shape)
-        y = np.zeros(self.shape)
-        for round_ in range(_ROUNDS):
+            self._load(None, r)
+            iterations.chebyshev(cycles, nested=False)
+            self._hierarchy.nested_transposed()  # of the residual that the cycles left
+            iterations.x.data += finest.x.data
+            _add(iterations.x, y)
+            return bordered
+        for n in range(_ROUNDS):
             limit = tol * max(1.0, float(np.abs(y).max()) / 255)
-            b = pack(r + self._laplacian(y), shape)
-            correction, step = self._conjugate_gradients(b, limit if round_ else 8 * limit, nested=False)
-            y += unpack(correction, self.shape)
-            if round_ and step <= limit:
+            self._load(y if n else None, r)
+            step = iterations.conjugate_gradients(limit if n else 8 * limit, _STEPS, nested=not n)
+            _add(iterations.x, y)
+            if n and step <= limit:
                 break
-        return y
+        return bordered
 
-    # What follows works on the Schur complement S of the black pixels, in single precision.
+    def _load(self, x: NDArray[np.float64] | None, r: NDArray[np.float64] | None = None) -> None:
+        """Hand the iterations the residual r - A x, in double precision; None stands for zero."""
+        b, live = self._iterations.b, self._hierarchy.finest.live
+        for top, part in self._residuals(x, r) if x is not None else [(0, r)]:
+            for c, block in blocks(part):
+                b[c][top // 2 : top // 2 + block.shape[0], : block.shape[1]] = block
+        for c in b:
+            np.multiply(b[c], live[c], out=b[c])
 
-    def _apply(self, p: Field) -> dict[Colour, Array]:
-        """S p on black; the red pixels of p are set to their elimination."""
-        fine = self._hierarchy.finest
-        fine.relax(p, RED, None)
-        out = {}
-        for c in BLACK:
-            s = fine.neighbour_sum(p, c, np.empty(fine.shape, np.float32))
-            s *= fine.live[c]
-            out[c] = np.subtract(fine.diagonal[c] * p.inner[c], s, out=s)
-        return out
-
-    def _reduced_residual(self, X: Field, b: dict[Colour, Array]) -> dict[Colour, Array]:
-        """Residual on black after relaxing red of X."""
-        fine = self._hierarchy.finest
-        fine.relax(X, RED, b)
-        out = {}
-        for c in BLACK:
-            s = fine.neighbour_sum(X, c, np.empty(fine.shape, np.float32))
-            s += b[c]
-            s *= fine.live[c]
-            s -= fine.diagonal[c] * X.inner[c]
-            out[c] = s
-        return out
-
-    def _start(self, b: dict[Colour, Array], nested: bool) -> Field:
-        X = Field(self._hierarchy.finest.shape)
-        if nested:
-            self._hierarchy.nested(b)
-            for c in BLACK:
-                X.inner[c][...] = self._hierarchy.finest.x.inner[c]
-        return X
-
-    def _cycle(self, r: dict[Colour, Array]) -> dict[Colour, Array]:
-        """Multigrid correction for residuals on black: views, valid until the next cycle."""
-        fine = self._hierarchy.finest
-        for c in BLACK:
-            fine.b[c][...] = r[c]
-        self._hierarchy.cycle()
-        return {c: fine.x.inner[c] for c in BLACK}
-
-    def _fixed(self, b: dict[Colour, Array], cycles: int, nested: bool) -> tuple[Field, dict[Colour, Array]]:
-        """A fixed number of cycles with Chebyshev acceleration: a polynomial in (cycle S), so symmetric like the cycle.
-
-        Returns the approximation and the residual it leaves on black.
-        """
-        low, high = _SPECTRUM
-        centre, radius = (high + low) / 2, (high - low) / 2
-        X = self._start(b, nested)
-        step = {c: np.zeros_like(b[c]) for c in BLACK}
-        keep, gain = 0.0, 1 / centre
-        rho = radius / centre
-        for _ in range(cycles):
-            z = self._cycle(self._reduced_residual(X, b))
-            for c in BLACK:
-                step[c] *= np.float32(keep)
-                step[c] += np.float32(gain) * z[c]
-                X.inner[c][...] += step[c]
-            following = 1 / (2 * centre / radius - rho)
-            keep, gain, rho = following * rho, 2 * following / radius, following
-        return X, self._reduced_residual(X, b)
-
-    def _conjugate_gradients(self, b: dict[Colour, Array], tol: float, nested: bool) -> tuple[Field, float]:
-        """Conjugate gradients preconditioned by a cycle, until a step changes no black pixel by more than tol.
-
-        Red pixels are averages of black ones, so that their changes are no larger. Returns the approximation and the
-        size of the last step.
-        """
-        X = self._start(b, nested)
-        r = self._reduced_residual(X, b)
-        p = Field(self._hierarchy.finest.shape)
-        rho, size = 0.0, 0.0
-        for _ in range(_STEPS):
-            z = self._cycle(r)
-            before, rho = rho, _dot(r, z)
-            if rho <= 0:
-                size = 0.0
-                break
-            for c in BLACK:
-                p.inner[c][...] *= np.float32(rho / before if before else 0)
-                p.inner[c][...] += z[c]
-            Sp = self._apply(p)
-            curvature = _dot(Sp, {c: p.inner[c] for c in BLACK})
-            if curvature <= 0:
-                break
-            alpha = np.float32(rho / curvature)
-            for c in BLACK:
-                X.inner[c][...] += alpha * p.inner[c]
-                r[c] -= np.multiply(Sp[c], alpha, out=Sp[c])
-            size = float(alpha) * max(float(max(p.inner[c].max(), -p.inner[c].min())) for c in BLACK)
-            if size <= tol:
-                break
-        self._hierarchy.finest.relax(X, RED, b)
-        return X, size
+    def _residuals(
+        self, x: NDArray[np.float64], r: NDArray[np.float64] | None
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """The first row and the values of r plus the sums of differences to the neighbours, a few rows at a time."""
+        h, w = self.shape
+        rows = max(2, _CHUNK // w // 2 * 2)
+        total, term = np.empty((2, min(rows, h), w))
+        for top in range(0, h, rows):
+            end = min(top + rows, h)
+            part, d = total[: end - top], term[: end - top]
+            part[...] = 0 if r is None else r[top:end]
+            first, last = max(top, 1), min(end, h - 1)
+            part[first - top :] += np.subtract(x[first - 1 : end - 1], x[first:end], out=d[first - top :])
+            if last > top:
+                part[: last - top] += np.subtract(x[top + 1 : last + 1], x[top:last], out=d[: last - top])
+            across = np.subtract(x[top:end, 1:], x[top:end, :-1], out=d[:, 1:])
+            part[:, :-1] += across
+            part[:, 1:] -= across
+            yield top, part
 
 
 def inpaint(mask: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
@@ -299,5 +224,6 @@ def inpaint(mask: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
     return Inpainter(mask).solve(values)
 
 
-def _dot(x: dict[Colour, Array], y: dict[Colour, Array]) -> float:
-    return sum(float(np.einsum("ij,ij", x[c], y[c])) for c in BLACK)
+def _add(correction: Field, x: NDArray[np.float64]) -> None:
+    for c, part in blocks(x):
+        part += correction.inner[c][: part.shape[0], : part.shape[1]]
