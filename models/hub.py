@@ -19,6 +19,8 @@ from dinp.models.tree_network import TreeNetwork
 
 NETWORKS: dict[str, type[nn.Module]] = {"mask": MaskNetwork, "tree": TreeNetwork}
 CONFIG = "config"
+# what reading a file that is no file of weights, or of other shapes, may raise
+_FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, zipfile.BadZipFile)
 
 MaskModel = Callable[[np.ndarray, float], np.ndarray]
 TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
@@ -52,17 +54,17 @@ def load_network(kind: str, path: Path | None = None) -> nn.Module:
     try:
         with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as archive:
             config = json.loads(str(archive[CONFIG]))
-            state = {
-                name: torch.from_numpy(archive[name].astype(np.float32)) for name in archive.files if name != CONFIG
-            }
+            names = [name for name in archive.files if name != CONFIG]
+            state = {name: torch.from_numpy(archive[name].astype(np.float32)) for name in names}
+        found = config.pop("network")
+        network = NETWORKS[found](**config)
+        network.load_state_dict(state)
     except FileNotFoundError:
         raise DinpError(f"the weights {source} are missing: give the path of a trained network") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _FOREIGN as error:
         raise DinpError(f"{source} does not hold weights of a network: {error}") from None
-    if config.pop("network", None) != kind:
+    if found != kind:
         raise DinpError(f"{source} does not hold a {kind} network: give the weights of one")
-    network = NETWORKS[kind](**config)
-    network.load_state_dict(state)
     return network.eval().to(memory_format=torch.channels_last)
 
 

@@ -72,8 +72,12 @@ def exact_mean(logits: Tensor, density: Tensor, steps: int = 60) -> Tensor:
     logits : (B, ...) float tensor
     density : (B,) float tensor
         In (0, 1).
+
+    Returns
+    -------
+    Like `logits`, float32 (float64 for float64 logits), in [0, 1].
     """
-    z = logits.float()
+    z = logits if logits.dtype == torch.float64 else logits.float()
     target = density.to(z)
     shape = (-1,) + (1,) * (z.ndim - 1)
     over = tuple(range(1, z.ndim))

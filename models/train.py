@@ -164,7 +164,8 @@ def base_rate(kind: str, crops: data.Labelled) -> list[float]:
 
     if kind == "mask":
         return [round(float(entropy(crops.density.astype(np.float64)).mean()), 5)]
-    rates = [label[label != data.ABSENT].mean() for label in crops.labels]
+    existing = [label[label != data.ABSENT] for label in crops.labels]
+    rates = [cells.mean() if cells.size else 0.0 for cells in existing]
     return [round(float(entropy(rate)), 5) for rate in rates]
 
 

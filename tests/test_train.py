@@ -1,0 +1,101 @@
+"""Training: learns, repeats itself, resumes where it stopped, and leaves what it promises."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_models_data import make_folder
+
+from dinp.errors import DinpError
+from dinp.models import data, train
+from dinp.models.hub import load_mask_model, load_tree_model
+
+LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "BATCH", 2)
+    monkeypatch.setattr(train, "WARM_UP", 5)
+    return make_folder(tmp_path, monkeypatch, pictures=6)
+
+
+@pytest.mark.parametrize("kind", ["mask", "tree"])
+def test_a_run_leaves_weights_and_a_falling_loss_curve(folder, kind):
+    out = folder / "run"
+    assert train.main([kind, "--data", str(folder), "--out", str(out), "--steps", "30", "--limit", "4"]) == 0
+    curve = json.loads((out / "curve.json").read_text())
+    assert curve["step"] == 30
+    assert curve["network"] == kind
+    assert len(curve["curve"][-1]["valid_parts"]) == len(curve["base_rate"]) == len(curve["loss_parts"])
+    run = train.Run.start(kind, 1, torch.device("cpu"))
+    _, held = train.LOADERS[kind](folder, 4)
+    before = np.mean(train.validate(run, held, torch.device("cpu")))
+    assert curve["curve"][-1]["valid"] < 0.9 * before
+    result = LOADERS[kind](out / "weights.npz")(np.zeros((10, 12)), 0.1)
+    assert np.all(np.isfinite(result if kind == "mask" else result[0]))
+
+
+def _weights(run):
+    return torch.cat([p.detach().flatten() for p in run.network.parameters()])
+
+
+def test_a_run_by_steps_is_repeatable_and_the_seed_matters(folder):
+    runs = [train.train("mask", folder, folder / f"run-{i}", steps=3, seed=s) for i, s in enumerate((1, 1, 2))]
+    assert torch.equal(_weights(runs[0]), _weights(runs[1]))
+    assert not torch.equal(_weights(runs[0]), _weights(runs[2]))
+
+
+def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
+    whole = train.train("tree", folder, folder / "whole", steps=4)
+    save = train.Run.save
+
+    def save_and_stop(run, out, settings):
+        save(run, out, settings)
+        if run.step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.Run, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.train("tree", folder, folder / "halves", steps=4, every=0)
+    monkeypatch.undo()
+    monkeypatch.setattr(train, "BATCH", 2)
+    monkeypatch.setattr(train, "WARM_UP", 5)
+    monkeypatch.setattr(data, "TREE_CROP", 64)
+    resumed = train.train("tree", folder, folder / "halves", steps=4, resume=True)
+    assert resumed.step == 4
+    assert [row["step"] for row in resumed.curve] == [1, 2, 4]
+    assert torch.equal(_weights(whole), _weights(resumed))
+
+
+def test_there_must_be_something_to_resume(folder, capsys):
+    arguments = ["--data", str(folder), "--out", str(folder / "new"), "--steps", "1", "--resume"]
+    assert train.main(["mask", *arguments]) == 1
+    assert "nothing to resume" in capsys.readouterr().err
+    train.train("mask", folder, folder / "run", steps=1)
+    with pytest.raises(DinpError, match="belongs to a mask network"):
+        train.train("tree", folder, folder / "run", steps=1, resume=True)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
+    assert train.learning_rate(0, 0.0) == pytest.approx(train.LEARNING_RATE / train.WARM_UP)
+    assert train.learning_rate(10**6, 0.0) == pytest.approx(train.LEARNING_RATE)
+    assert train.learning_rate(10**6, 1.0) == pytest.approx(train.LEARNING_RATE / 100)
+
+
+def test_tree_loss_ignores_cells_that_do_not_exist():
+    class Fixed(torch.nn.Module):
+        def forward(self, planes, density):
+            return [torch.tensor([[[2.0, -50.0]]])]
+
+    labels = [torch.tensor([[[1.0, float(data.ABSENT)]]])]
+    loss, parts = train.tree_loss(Fixed(), torch.zeros(1), torch.zeros(1), labels)
+    assert loss.item() == pytest.approx(np.log1p(np.exp(-2.0)), rel=1e-5)
+    assert parts.tolist() == pytest.approx([loss.item()])
+
+
+def test_base_rates_are_entropies():
+    crops = data.Labelled(np.zeros((1, 2, 2)), [np.array([[[1, 0], [data.ABSENT, data.ABSENT]]])], np.array([0.5]))
+    assert train.base_rate("tree", crops) == [pytest.approx(np.log(2), abs=1e-5)]
+    assert train.base_rate("mask", crops) == [pytest.approx(np.log(2), abs=1e-5)]
