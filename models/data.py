@@ -117,7 +117,7 @@ def augment(
     sign, scale or offset. Rounding makes low contrasts differ a little, hence the change of scale.
     """
     k = int(rng.integers(8))
-    gain = np.float32(np.exp(rng.uniform(-1.5, 0.3)) * rng.choice([-1, 1]))
+    gain = np.float32(np.exp(rng.uniform(-0.7, 0.2)) * rng.choice([-1, 1]))
     changed = np.rint(127.5 + gain * (dihedral(plane, k).astype(np.float32) - 127.5))
     return changed, [dihedral(label, k) for label in labels]
 

@@ -1,9 +1,11 @@
 """The tree network: a plane and a wanted density in, split logits for the cells of a quadtree out."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.unet import STRIDES, UNet
+from dinp.models.pruning import hints
+from dinp.models.unet import STRIDES, UNet, padded, standardised
 
 DENSITIES = (0.005, 0.20)
 SIDES = tuple(reversed(STRIDES))  # 32, 16, 8, 4, 2: roots first
@@ -22,10 +24,12 @@ class TreeNetwork(nn.Module):
         widths: tuple[int, ...] = (32, 32, 48, 64, 48),
         hidden: int = 32,
         densities: tuple[float, float] = DENSITIES,
+        hinted: bool = True,
     ) -> None:
         super().__init__()
-        self.config = {"widths": list(widths), "hidden": hidden, "densities": list(densities)}
-        self.trunk = UNet(tuple(widths), tuple(densities))
+        self.config = {"widths": list(widths), "hidden": hidden, "densities": list(densities), "hinted": hinted}
+        self.trunk = UNet(tuple(widths), tuple(densities), hinted)
+        self.trust = nn.Parameter(torch.ones(len(widths))) if hinted else None
         self.hidden = nn.ModuleList(nn.Conv2d(width, hidden, 1) for width in reversed(widths))
         self.split = nn.ModuleList(nn.Conv2d(hidden, 1, 1) for _ in widths)
 
@@ -45,9 +49,13 @@ class TreeNetwork(nn.Module):
             For the cell sides 32, 16, 8, 4, 2: (B, ceil(H / side), ceil(W / side)).
         """
         height, width = plane.shape[-2:]
-        features = self.trunk(plane, density)[::-1]
+        clues = hints(padded(standardised(plane)), density) if self.trust is not None else None
+        features = self.trunk(plane, density, clues)[::-1]
         logits = []
-        for side, x, hidden, split in zip(SIDES, features, self.hidden, self.split, strict=True):
-            x = split(functional.relu(hidden(functional.relu(x))))
-            logits.append(x[:, 0, : -(-height // side), : -(-width // side)].float())
+        for level, side in enumerate(SIDES):
+            x = self.hidden[level](functional.relu(features[level]))
+            x = self.split[level](functional.relu(x)).float()
+            if clues is not None:
+                x = x + self.trust[level] * clues[-1 - level]
+            logits.append(x[:, 0, : -(-height // side), : -(-width // side)])
         return logits

@@ -40,13 +40,15 @@ class UNet(nn.Module):
         Channels at strides 2, 4, 8, 16 and 32.
     densities : (low, high)
         Range of densities the network is conditioned on; others are clamped to it.
+    hinted : bool
+        Whether every scale takes one more input channel, see `forward`.
 
     References
     ----------
     O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015.
     """
 
-    def __init__(self, widths: tuple[int, ...], densities: tuple[float, float]) -> None:
+    def __init__(self, widths: tuple[int, ...], densities: tuple[float, float], hinted: bool = False) -> None:
         super().__init__()
         low, high = math.log(densities[0]), math.log(densities[1])
         self.centre, self.spread, self.low, self.high = (low + high) / 2, (high - low) / 2, low, high
@@ -54,10 +56,11 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.condition = nn.ModuleList(nn.Linear(2, width) for width in widths)
+        self.hint = nn.ModuleList(nn.Conv2d(1, width, 1, bias=False) for width in widths if hinted)
         self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
 
-    def forward(self, plane: Tensor, density: Tensor) -> list[Tensor]:
+    def forward(self, plane: Tensor, density: Tensor, hints: list[Tensor] | None = None) -> list[Tensor]:
         """Features of a plane at every stride.
 
         Parameters
@@ -66,6 +69,8 @@ class UNet(nn.Module):
             Grey values 0-255, any size.
         density : (B,) float tensor
             Wanted density, known pixels per pixel.
+        hints : list of 5 tensors (B, 1, H' / stride, W' / stride), if the trunk is hinted
+            One more input channel per scale.
 
         Returns
         -------
@@ -74,9 +79,7 @@ class UNet(nn.Module):
             rounded up to a multiple of 32.
         """
         # Optimal masks do not change when grey values are scaled or shifted, so the input is freed of both.
-        x = standardised(plane)
-        height, width = plane.shape[-2:]
-        x = functional.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+        x = padded(standardised(plane))
         level = (torch.log(density).clamp(self.low, self.high) - self.centre) / self.spread
         # log density and its square as constant input channels of every scale, written as a bias
         condition = torch.stack((level, level * level), dim=1).to(x.dtype)
@@ -84,13 +87,22 @@ class UNet(nn.Module):
         features = []
         for i, encode in enumerate(self.encode):
             x = self.down[i - 1](x) if i else x
-            x = encode(x + self.condition[i](condition)[:, :, None, None])
+            x = x + self.condition[i](condition)[:, :, None, None]
+            if hints is not None:
+                x = x + self.hint[i](hints[i])
+            x = encode(x)
             features.append(x)
         for i in reversed(range(len(self.decode))):
             x = functional.interpolate(self.up[i](x), scale_factor=2, mode="nearest")
             x = self.decode[i](x + features[i])
             features[i] = x
         return features
+
+
+def padded(plane: Tensor) -> Tensor:
+    """Planes (B, 1, H, W) continued below and to the right by their last pixels to multiples of 32."""
+    height, width = plane.shape[-2:]
+    return functional.pad(plane, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
 
 
 def standardised(plane: Tensor) -> Tensor:
