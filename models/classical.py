@@ -49,7 +49,8 @@ def analytic_mask(image: np.ndarray, density: float, seed: int = 0, *, sigma: fl
         As for `random_mask`; the seed breaks ties only.
     sigma : float, optional
         Standard deviation of the Gaussian that smooths the image first, in pixels. Default: 0.3 / sqrt(density), that
-        is 0.3 mean distances of known pixels, which suits all densities better than one fixed value.
+        is 0.3 mean distances of known pixels. Against 1 pixel, on pictures for tuning, it gains 2.1, 0.3 and 0.1 dB at
+        2, 5 and 10 % with original values; with tonally optimised ones 0.6, -0.4 and 0.2 dB.
 
     Returns
     -------

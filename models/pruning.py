@@ -1,9 +1,9 @@
 """Optimal pruning as a hint to the tree network: at which cost per leaf the classical method would split each cell.
 
 Splitting a cell pays roughly the energy of what its children's means add to the smooth interpolation of the coarser
-means (a Laplacian pyramid on the tree's grid). Pruning the full tree bottom-up by that gain against a cost per added leaf
-is the classical optimal pruning; every cell has a *critical cost* below which it is split. A whole picture is seen at once,
-so the cost that gives the wanted number of leaves is known, which no receptive field of a network reaches.
+means (a Laplacian pyramid on the tree's grid). Pruning the full tree bottom-up by that gain against a cost per added
+leaf is the classical optimal pruning; every cell has a *critical cost* below which it is split. A whole picture is seen
+at once, so the cost that gives the wanted number of leaves is known, which no receptive field of a network reaches.
 
 References
 ----------
