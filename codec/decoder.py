@@ -49,8 +49,9 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
     Returns
     -------
     dict
-        structure ("tree" or "free mask"), height, width, points, density (values per pixel), step (of cells of side 8, grey
-        levels), bytes, and the information content in bits of the mask (`mask_bits`) and the values (`value_bits`).
+        structure ("tree" or "free mask"), height, width, points, density (values per pixel), step (of cells of side
+        8, grey levels), bytes, and the information content in bits of the mask (`mask_bits`) and the values
+        (`value_bits`).
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Encoding: planes to sections. The mask model says where the points go; everything after that is measured, not learned.
+"""Encoding: planes to sections.
 
-For each plane: the quality gives the quantisation step; the step and the plane's detail give the number of points; the mask
-model gives the tree; the values are tonally optimised; a few swap rounds move the points that matter least to where the error
-is largest; levels are rounded and coded.
+The mask model says where most points go; everything after that is measured. For each plane: the quality gives the
+quantisation step; the step and the plane's detail give the number of points; the mask model places the first share of
+them; the others are added in stages where the error is largest, with the values tonally optimised throughout, and a
+round moves the points that matter least; the values are rounded to levels and coded.
 """
 
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from dinp.decoder import reconstruct
 from dinp.entropy.tree import Tree, tree_from_scores
 from dinp.errors import DinpError
 from dinp.inpaint import Inpainter
-from dinp.pyramid import detail_gains, leaf_count, pruned_tree
-from dinp.refine import swap
+from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
+from dinp.refine import grow, prune
 from dinp.section import PlaneCode, encode_section, known_data_of
 from dinp.steps import GREY, MAX_STEP_INDEX, STEP_TABLE, quantise, steps_of
 from dinp.structure import KnownData
@@ -29,9 +30,20 @@ POINT_COST = 4.0  # squared error that a point must remove to be worth its bits,
 CHROMA_POINT_COST = 4.0
 CHROMA_STEP_OFFSET = 8
 FREE_MASK_SIDE_LOG2 = 3
-SWAP_ROUNDS = 4
-SWAP_SHARE = 0.1
-TONAL_STEPS = 4
+SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
+SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds."""
+
+    share: float
+    stages: int
+    swaps: int
+
+
+DEFAULT_EFFORT = Effort(0.6, 4, 1)
 
 
 @dataclass(frozen=True)
@@ -66,62 +78,85 @@ def step_index_of(quality: float) -> int:
     return round(16 + 16 * 6 * (1 - quality / 100))
 
 
-def choose_tree(plane: np.ndarray, step_index: int, tree_model: TreeModel | None, cost: float) -> Tree:
-    """The tree of a plane: number of points by its detail, their places by the model (by the detail, where there is none)."""
-    gains = detail_gains(plane, ROOT_LOG2)
+def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float) -> int:
+    """Number of values that a plane deserves at a step: as many leaves as its detail pays for."""
     step = float(STEP_TABLE[step_index]) / GREY
-    tree = pruned_tree(gains, plane.shape, cost * step * step)
-    points = leaf_count(tree)
-    if tree_model is None:
-        return tree
-    scores = tree_model(plane.astype(np.float32), points / plane.size)
-    return tree_from_scores(scores, plane.shape, points)
+    return leaf_count(pruned_tree(gains, plane.shape, cost * step * step))
 
 
-def optimise(
-    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, rounds: int, progress: Progress
-) -> tuple[Tree | np.ndarray, KnownData, np.ndarray]:
-    """Tonal optimisation of the values and, for a tree, swap rounds: structure, known data and values (n,) float64."""
+def first_tree(plane: np.ndarray, gains: list[np.ndarray], points: int, share: float, model: TreeModel | None) -> Tree:
+    """A tree of `share` of the points, places chosen by the model (by the plane's detail, where there is none)."""
+    first = max(int(share * points), gains[0].size)
+    if model is None:
+        return pruned_tree_of_size(gains, plane.shape, first)
+    return tree_from_scores(model(plane.astype(np.float32), points / plane.size), plane.shape, first)
+
+
+@dataclass
+class _Trial:
+    """A mask structure with tonally optimised values."""
+
+    structure: Tree | np.ndarray
+    known: KnownData
+    values: np.ndarray
+    reconstruction: np.ndarray
+
+    def energy(self, plane: np.ndarray) -> float:
+        error = plane - self.reconstruction
+        return float(np.vdot(error, error))
+
+
+def _tune(
+    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, start: np.ndarray | None, steps: int
+) -> _Trial:
+    """Tonal optimisation on a structure, from the values and the reconstruction that `start` (H, W) suggests."""
     known = known_data_of(structure, side_log2)
     inpainter = Inpainter(known.mask)
-    values, reconstruction = tonal_optimisation(inpainter, known, plane, known.mean(plane), steps=TONAL_STEPS, cycles=1)
-    progress(0.3)
-    if isinstance(structure, Tree) and rounds:
-        gains = detail_gains(plane, side_log2)
-        share = SWAP_SHARE
-        for number in range(rounds):
-            error = plane - reconstruction
-            candidate = swap(structure, error, gains, share)
-            new_known = known_data_of(candidate, side_log2)
-            new_inpainter = Inpainter(new_known.mask)
-            start = new_known.mean(reconstruction + error * 0.5)
-            new = tonal_optimisation(new_inpainter, new_known, plane, start, steps=3, cycles=1)
-            if _energy(plane - new[1]) < _energy(error):
-                structure, known, (values, reconstruction) = candidate, new_known, new
-            else:
-                share /= 2
-            progress(0.3 + 0.6 * (number + 1) / rounds)
-    return structure, known, values
+    values = known.mean(plane if start is None else start)
+    reconstruction = inpainter.solve(known.spread(values), start=start, tol=SEARCH_TOLERANCE)
+    return _Trial(
+        structure,
+        known,
+        *tonal_optimisation(inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction),
+    )
 
 
-def _energy(error: np.ndarray) -> float:
-    return float(np.vdot(error, error))
+def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progress: Progress) -> _Trial:
+    """Error-driven growth of a tree to `points` leaves, then rounds that move points; tonally optimised throughout."""
+    side_log2 = len(tree.splits)
+    total = effort.stages + 2 * effort.swaps + 1
+    trial = _tune(plane, tree, side_log2, None, 2)
+    first = leaf_count(tree)
+    done = 1
+
+    def step(structure: Tree, steps: int) -> _Trial:
+        nonlocal done
+        error = plane - trial.reconstruction
+        done += 1
+        progress(done / total)
+        return _tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
+
+    for stage in range(effort.stages):
+        size = int(first * (points / first) ** ((stage + 1) / effort.stages))
+        trial = step(grow(trial.structure, plane - trial.reconstruction, size), 2)
+    excess = SWAP_SHARE
+    for _ in range(effort.swaps):
+        kept = trial
+        trial = step(grow(trial.structure, plane - trial.reconstruction, int(points * (1 + excess))), 2)
+        trial = step(prune(trial.structure, trial.reconstruction, points), 2)
+        if trial.energy(plane) >= kept.energy(plane):
+            trial, excess = kept, 0.6 * excess
+    return trial
 
 
 def encode_plane(
-    plane: np.ndarray,
-    step_index: int,
-    structure: Tree | np.ndarray,
-    side_log2: int,
-    rounds: int,
-    progress: Progress,
+    plane: np.ndarray, step_index: int, trial: _Trial, side_log2: int
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
-    """Section, reconstruction, number of points and information content of one plane on a given mask structure."""
-    structure, known, values = optimise(plane, structure, side_log2, rounds, progress)
-    levels = quantise(values, steps_of(known.side, step_index))
-    code = PlaneCode(structure, side_log2, step_index, levels)
-    data, information = encode_section(code, known)
-    return data, reconstruct(code, known), known.y.size, information
+    """Section, reconstruction, number of points and information content of one plane."""
+    levels = quantise(trial.values, steps_of(trial.known.side, step_index))
+    code = PlaneCode(trial.structure, side_log2, step_index, levels)
+    data, information = encode_section(code, trial.known)
+    return data, reconstruct(code, trial.known), trial.known.y.size, information
 
 
 def encode_planes(
@@ -130,7 +165,7 @@ def encode_planes(
     quality: float,
     tree_model: TreeModel | None = None,
     mask: np.ndarray | None = None,
-    rounds: int = SWAP_ROUNDS,
+    effort: Effort = DEFAULT_EFFORT,
     progress: Progress | None = None,
 ) -> EncodedPicture:
     """Code a picture's planes.
@@ -142,12 +177,12 @@ def encode_planes(
     quality : float
         0-100.
     tree_model : callable, optional
-        (plane (H, W) float32, density) -> list of split scores for cells of side 32, 16, ..., 2. Without one, trees come from
-        the pyramid of details.
+        (plane (H, W) float32, density) -> list of split scores for cells of side 32, 16, ..., 2. Without one, trees
+        come from the pyramid of details.
     mask : (H, W) bool, optional
         A free inpainting mask for plane 0 in place of a tree.
-    rounds : int
-        Swap rounds.
+    effort : Effort
+        How trees are refined.
     progress : callable, optional
         Called with the fraction done, 0-1.
 
@@ -170,14 +205,17 @@ def encode_planes(
                 progress(offset + share * fraction)
 
         index = min(luma_index + (CHROMA_STEP_OFFSET if number else 0), MAX_STEP_INDEX)
-        structure: Tree | np.ndarray
         if number == 0 and mask is not None:
-            structure, side_log2 = mask, FREE_MASK_SIDE_LOG2
+            side_log2 = FREE_MASK_SIDE_LOG2
+            trial = _tune(plane, mask, side_log2, None, 4)
         else:
-            cost = CHROMA_POINT_COST if number else POINT_COST
-            structure, side_log2 = choose_tree(plane, index, tree_model, cost), ROOT_LOG2
-        report(0.05)
-        results.append(encode_plane(plane, index, structure, side_log2, rounds, report))
+            side_log2 = ROOT_LOG2
+            gains = detail_gains(plane, side_log2)
+            points = wanted_points(plane, gains, index, CHROMA_POINT_COST if number else POINT_COST)
+            tree = first_tree(plane, gains, points, effort.share, tree_model)
+            report(0.1)
+            trial = grow_tree(plane, tree, points, effort, lambda f, report=report: report(0.1 + 0.8 * f))
+        results.append(encode_plane(plane, index, trial, side_log2))
         done += plane.size
         report(1.0)
     sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))

@@ -1,9 +1,10 @@
 """Detail energy of a plane per cell and scale: how many points a plane deserves, without solving anything.
 
-Splitting a cell of side s pays roughly the energy of what its four children's means add to the smooth interpolation of
-the means at side s: a cell of a Laplacian pyramid on the tree's own grid. Pruning the full tree bottom-up by that gain against a cost per
-added leaf is the classical optimal pruning of tree-structured quantisers (Chou, Lookabaugh, Gray 1989). It serves two ends: it says how
-many points a plane deserves at a given quantisation step, and it gives a tree where no learned model is at hand.
+Splitting a cell of side s pays roughly the energy of what its four children's means add to the smooth interpolation
+of the means at side s: a cell of a Laplacian pyramid on the tree's own grid. Pruning the full tree bottom-up by that
+gain against a cost per added leaf is the classical optimal pruning of tree-structured quantisers (Chou, Lookabaugh,
+Gray 1989). It serves two ends: it says how many points a plane deserves at a given quantisation step, and it gives a
+tree where no learned model is at hand.
 """
 
 import numpy as np
@@ -69,7 +70,7 @@ def pruned_tree(gains: list[np.ndarray], shape: tuple[int, int], cost: float) ->
         wanted[level] = (value > 0) & splittable(shape, side)
         net = np.where(wanted[level], value, 0)
     splits = []
-    for level, side in enumerate(sides):
+    for level in range(levels):
         split = wanted[level]
         if level:
             rows, columns = split.shape

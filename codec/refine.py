@@ -1,12 +1,14 @@
-"""Refinement of a tree by swaps: merge the cells that matter least, split those with the largest error.
+"""Refinement of a tree: split the cells with the largest error, merge those that matter least.
 
-One round moves a given share of the points and keeps their number. It is the counterpart for trees of nonlocal pixel exchange
-(Mainberger et al., SSVM 2011), with many exchanges judged by one inpainting.
+Growing in a few stages, each judged by one inpainting, is the counterpart for trees of error-driven densification;
+growing a little too far and pruning back is that of nonlocal pixel exchange (Mainberger et al., SSVM 2011), with many
+exchanges judged at once.
 """
 
 import numpy as np
 
-from dinp.entropy.tree import Tree, child_count, children_of, grid_shape, splittable
+from dinp.entropy.tree import Tree, child_count, grid_shape, splittable
+from dinp.pyramid import detail_gains, leaf_count
 
 
 def cell_sums(plane: np.ndarray, sides: list[int]) -> list[np.ndarray]:
@@ -57,40 +59,43 @@ def merge_costs(tree: Tree, gains: list[np.ndarray]) -> list[np.ndarray]:
     return costs
 
 
-def swap(tree: Tree, error: np.ndarray, gains: list[np.ndarray], share: float) -> Tree:
-    """A tree with about as many leaves, `share` of whose points have moved.
-
-    Parameters
-    ----------
-    tree : Tree
-    error : (H, W) float64
-        Original minus reconstruction.
-    gains : list of arrays
-        `dinp.pyramid.detail_gains` of the original.
-    share : float
-        Share of the points that move, 0-1.
-    """
-    sides, shape = tree.sides, tree.shape
-    points = len(tree.leaves())
-    costs = np.concatenate([c.ravel() for c in merge_costs(tree, gains)])
+def grow(tree: Tree, error: np.ndarray, points: int) -> Tree:
+    """The tree with the leaves of largest `error` (H, W) split once each, up to `points` leaves."""
     scores = np.concatenate([s.ravel() for s in split_scores(tree, error)])
-    growth = np.concatenate([child_count(shape, s).ravel() for s in sides]) - 1
-    wanted = max(int(share * points), 3)
-    merged = np.argsort(costs, kind="stable")
-    merged = merged[costs[merged] < np.inf]
-    merged = merged[np.cumsum(growth[merged]) <= wanted]
-    grown = np.argsort(-scores, kind="stable")
-    grown = grown[scores[grown] > -np.inf]
-    grown = grown[np.cumsum(growth[grown]) <= int(growth[merged].sum())]
-    merged = merged[np.cumsum(growth[merged]) <= int(growth[grown].sum())]  # few leaves may be left to split
+    growth = _growth(tree)
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > 0]  # a point where nothing is wrong would be wasted
+    order = order[np.cumsum(growth[order]) <= points - leaf_count(tree)]
+    return _with_flags(tree, order, True)
+
+
+def prune(tree: Tree, reconstruction: np.ndarray, points: int) -> Tree:
+    """The tree with its cheapest sets of sibling leaves merged, down to `points` leaves or slightly fewer.
+
+    What a set is worth is the detail that its values give to the `reconstruction` (H, W): better than the same
+    measure on the original, which counts texture that a few points cannot show anyway.
+    """
+    costs = np.concatenate([c.ravel() for c in merge_costs(tree, detail_gains(reconstruction, len(tree.splits)))])
+    growth = _growth(tree)
+    order = np.argsort(costs, kind="stable")
+    order = order[costs[order] < np.inf]
+    removed = np.cumsum(growth[order])
+    excess = leaf_count(tree) - points
+    count = int(np.searchsorted(removed, excess)) + 1 if excess > 0 else 0
+    return _with_flags(tree, order[:count], False)
+
+
+def _growth(tree: Tree) -> np.ndarray:
+    """Leaves that splitting each cell adds, all levels in one array."""
+    return np.concatenate([child_count(tree.shape, s).ravel() for s in tree.sides]) - 1
+
+
+def _with_flags(tree: Tree, cells: np.ndarray, value: bool) -> Tree:
+    """The tree with the split flags of `cells` (indices over all levels) set to `value`."""
     flags = np.concatenate([s.ravel() for s in tree.splits])
-    flags[merged] = False
-    flags[grown] = True
+    flags[cells] = value
     splits, start = [], 0
-    for level, (old, side) in enumerate(zip(tree.splits, sides, strict=True)):
-        split = flags[start : start + old.size].reshape(old.shape)
+    for old in tree.splits:
+        splits.append(flags[start : start + old.size].reshape(old.shape))
         start += old.size
-        if level:  # a child of a merged cell is gone, even if it wanted to be split
-            split = split & children_of(splits[-1], shape, side)
-        splits.append(split)
-    return Tree(shape, splits)
+    return Tree(tree.shape, splits)

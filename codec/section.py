@@ -3,23 +3,24 @@ r"""A plane's section: mask structure and values to bytes and back. This docstri
 A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
 
     byte 0   bits 7-5  reserved, must be 0
-             bits 4-2  k: log2 of the root side (structure 0, 1..7), or of the side that stands in for a cell's (structure 1, 0..7)
+             bits 4-2  k: log2 of the root side (structure 0: 1..7) or of each value's cell side (structure 1: 0..7)
              bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
     byte 1   step index q, 0..175; 176..255 must be rejected
     byte 2.. range-coded stream: first the structure, then the values
 
-Structure 0 (`dinp.entropy.tree`, coded by `dinp.entropy.tree_coder`): split flags of a quadtree with roots of side 2^k. Each
-leaf holds one value; it stands at the leaf's central pixel or central 2x2 block (`dinp.structure`). Values are ordered by
-falling side of their leaf, then by row, then by column.
+Structure 0 (`dinp.entropy.tree`, coded by `dinp.entropy.tree_coder`): split flags of a quadtree with roots of side
+2^k. Each leaf holds one value; it stands at the leaf's central pixel or central 2x2 block (`dinp.structure`). Values
+are ordered by falling side of their leaf, then by row, then by column.
 
 Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
-Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a cell of side s is
-STEP_TABLE[q + 8 (3 - log2 s)] (`dinp.steps`).
+Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a
+cell of side s is STEP_TABLE[q + 8 (3 - log2 s)] (`dinp.steps`).
 
-The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the mean of its
-neighbours above, below, left and right within the picture (`dinp.inpaint`), to an accuracy of 0.01 grey levels.
+The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
+mean of its neighbours above, below, left and right within the picture (`dinp.inpaint`), to an accuracy of 0.01 grey
+levels.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Quantisation steps: one table, shared by encoder, decoder and format.
 
-Steps are integers in 1/16 grey level, STEP_TABLE[i] = round(16 * 2^((i - 16) / 16)): 16 entries an octave from 1/2 grey level.
-The step index of a file is the step of cells of side 8; halving the side of a cell raises its index by 8, so that
-steps grow with the inverse square root of the side: a value that stands for few pixels matters less.
+Steps are integers in 1/16 grey level, STEP_TABLE[i] = round(16 * 2^((i - 16) / 16)): 16 entries an octave from 1/2
+grey level. The step index of a file is the step of cells of side 8; halving the side of a cell raises its index by 8,
+so that steps grow with the inverse square root of the side: a value that stands for few pixels matters less.
 """
 
 import numpy as np

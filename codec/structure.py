@@ -1,10 +1,11 @@
 """Known data of a mask structure: which pixels each coded value stands at.
 
-A leaf of side s, clipped by the picture to height h and width w, holds one value. With r = max(1, floor(s / 8)), where both h
-and w are at least 4 r it stands at the central block of 2 r x 2 r pixels, rows floor(h / 2) - r to floor(h / 2) + r - 1 of the leaf and columns
-likewise; elsewhere at the one pixel at row floor(h / 2), column floor(w / 2). A block blunts the logarithmic spike of
-homogeneous diffusion at a single point, and costs no bits: measured on tuning pictures, blocks of 2x2 gain 0.1 to 0.3 dB over single
-pixels, blocks that grow with the leaf another 0.04 dB at low rates. A free mask holds one value per mask pixel.
+A leaf of side s, clipped by the picture to height h and width w, holds one value. With r = max(1, floor(s / 8)),
+where both h and w are at least 4 r it stands at the central block of 2 r x 2 r pixels, rows floor(h / 2) - r to
+floor(h / 2) + r - 1 of the leaf and columns likewise; elsewhere at the one pixel at row floor(h / 2), column floor(w
+/ 2). A block blunts the logarithmic spike of homogeneous diffusion at a single point, and costs no bits: measured on
+tuning pictures, blocks of 2x2 gain 0.1 to 0.3 dB over single pixels, blocks that grow with the leaf another 0.04 dB
+at low rates. A free mask holds one value per mask pixel.
 """
 
 from dataclasses import dataclass

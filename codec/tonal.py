@@ -1,10 +1,11 @@
 """Tonal optimisation: the values at the known pixels that make the inpainted picture closest to the original.
 
-The least squares problem min_v || R S v - f ||^2, where S spreads values to their mask pixels and R inpaints, is solved by
-conjugate gradients on the normal equations (CGNR), each step one inpainting and one adjoint inpainting (Mainberger et al.,
-"Optimising spatial and tonal data for homogeneous diffusion inpainting", SSVM 2011, solve the same problem). Two things
-make it cheap: R is replaced by a fixed number of multigrid cycles, a linear operator with an exact adjoint, and the unknowns
-are scaled by the square root of the area that they govern, so that large and small cells converge alike.
+The least squares problem min_v || R S v - f ||^2, where S spreads values to their mask pixels and R inpaints, is
+solved by conjugate gradients on the normal equations (CGNR), each step one inpainting and one adjoint inpainting
+(Mainberger et al., "Optimising spatial and tonal data for homogeneous diffusion inpainting", SSVM 2011, solve the
+same problem). Two things make it cheap: R is replaced by a fixed number of multigrid cycles, a linear operator with
+an exact adjoint, and the unknowns are scaled by the square root of the area that they govern, so that large and small
+cells converge alike.
 """
 
 import numpy as np

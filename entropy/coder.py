@@ -1,7 +1,7 @@
 """Range coding with integer probabilities: a thin layer over `constriction` that makes rule 1 of the format hold.
 
-Every probability is an integer multiple of 2^-16, handed to constriction as an exactly representable float, so that encoder
-and decoder agree on every machine. The encoder also adds up the information content of what it codes, by kind
+Every probability is an integer multiple of 2^-16, handed to constriction as an exactly representable float, so that
+encoder and decoder agree on every machine. The encoder also adds up the information content of what it codes, by kind
 (`"mask"`, `"values"`, ...), so that the cost of positions and of values can be told apart.
 
 The stream is the range coder's 32-bit words, most significant byte first, without its tail of zero bytes: the decoder
@@ -46,7 +46,7 @@ class RangeEncoder(_Account):
         self._replay: list[Callable[[queue.RangeDecoder], bool]] = []
 
     def encode_bits(self, bits: np.ndarray, ones: np.ndarray, kind: str) -> None:
-        """Code `bits` (n,) bool, each with probability `ones` / 2^16 of being 1; `ones` (n,) integers in 1..2^16 - 1."""
+        """Code `bits` (n,) bool, each 1 with probability `ones` / 2^16; `ones` (n,) integers in 1..2^16 - 1."""
         symbols = np.asarray(bits, dtype=np.int32)
         if symbols.size == 0:
             return
@@ -152,8 +152,8 @@ class RangeDecoder(_Account):
     def check_exhausted(self) -> None:
         """Raise `DinpError` where the stream is longer than its symbols can have made it.
 
-        Encoders may leave any tail that decodes to the same symbols, so the bound is the information content decoded, plus
-        0.2 % for the coder's rounding and 16 bytes for its last words.
+        Encoders may leave any tail that decodes to the same symbols, so the bound is the information content decoded,
+        plus 0.2 % for the coder's rounding and 16 bytes for its last words.
         """
         if self._size > sum(self.information.values()) / 8 * 1.002 + 16:
             raise DinpError("the coded data is damaged: it goes on after its last symbol")

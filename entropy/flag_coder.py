@@ -1,10 +1,10 @@
 """Coding of hierarchical flags: one bit per cell of a pyramid, for the cells whose parent's flag is set.
 
-Both mask structures are such pyramids. For a tree, the flag says that a cell is split (sides root, ..., 2); for a free
-mask, that it holds a mask pixel (sides root, ..., 1). Levels are coded from the largest side down, each in four passes over
-the cells at (even, even), (odd, odd), (even, odd) and (odd, even) places, so that all cells of a pass are coded at once and
-later passes know their neighbours on all sides. An integer network turns the flags around a cell, on its level and on
-the two levels above, into the probability of its own flag.
+Both mask structures are such pyramids. For a tree, the flag says that a cell is split (sides root, ..., 2); for a
+free mask, that it holds a mask pixel (sides root, ..., 1). Levels are coded from the largest side down, each in four
+passes over the cells at (even, even), (odd, odd), (even, odd) and (odd, even) places, so that all cells of a pass are
+coded at once and later passes know their neighbours on all sides. An integer network turns the flags around a cell,
+on its level and on the two levels above, into the probability of its own flag.
 """
 
 from collections.abc import Callable

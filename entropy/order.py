@@ -1,10 +1,10 @@
 """Coarse-to-fine order of values, and the decoded neighbours that each value is predicted from.
 
-At spacing S = 256, 128, ..., 1 the picture is divided into blocks of S x S pixels. The representative of a block is, of the
-representatives of its four quarters (at S = 1: of the value at that pixel itself), the one nearest to the block's centre;
-ties go to the lower index. A value is coded at the largest spacing at which it represents a block: first the blocks whose
-row plus column is even, then the odd ones. So a pass knows its neighbours on all sides, and all values of one pass are
-coded at once.
+At spacing S = 256, 128, ..., 1 the picture is divided into blocks of S x S pixels. The representative of a block is,
+of the representatives of its four quarters (at S = 1: of the value at that pixel itself), the one nearest to the
+block's centre; ties go to the lower index. A value is coded at the largest spacing at which it represents a block:
+first the blocks whose row plus column is even, then the odd ones. So a pass knows its neighbours on all sides, and
+all values of one pass are coded at once.
 
 The neighbours of a value coded at spacing S: for each of the eight directions, the representative of the adjacent
 block at spacing S, if it is coded in an earlier pass, else that of the adjacent block at 2 S, else at 4 S.

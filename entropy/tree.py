@@ -1,8 +1,8 @@
 """Quadtree over the picture's cells: the mask structure of the codec, as plain boolean arrays.
 
-The picture is covered by root cells of side 2^k. Each cell of side 2 or more may be split into four; cells that no longer
-split are the leaves, and each leaf holds one known value. Cells at the right and lower border are clipped by the picture;
-a cell whose clipped area is one pixel cannot be split.
+The picture is covered by root cells of side 2^k. Each cell of side 2 or more may be split into four; cells that no
+longer split are the leaves, and each leaf holds one known value. Cells at the right and lower border are clipped by
+the picture; a cell whose clipped area is one pixel cannot be split.
 """
 
 from dataclasses import dataclass

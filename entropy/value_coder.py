@@ -1,7 +1,7 @@
 """Coding of values: levels predicted from decoded neighbours in all directions, with learned integer distributions.
 
-A value is its level times its step, in units of 1/16 grey level. Values are coded coarse to fine (`dinp.entropy.order`).
-For each one:
+A value is its level times its step, in units of 1/16 grey level. Values are coded coarse to fine
+(`dinp.entropy.order`). For each one:
 
 1. The base prediction is the mean of its up to eight neighbours, weighted by the inverse squared distance; 128 grey
    levels where there is none.
@@ -128,7 +128,8 @@ def frequencies(
     Parameters
     ----------
     output : (m, 9) int64
-        The network's outputs, units of 2^-10: three log2 weights, three means and three log2 scales, both in units of `scale`.
+        The network's outputs, units of 2^-10: three log2 weights, three means and three log2 scales, both in units of
+        `scale`.
     base, scale, step : (m,) int64, 1/16 grey level
     table : `tables()`
 

@@ -1,8 +1,9 @@
 """Training of the integer context models: `python -m dinp.models.train_entropy tree|mask|values --data DIR`.
 
-Features come from the coder itself (`dinp.entropy`), so that training and coding cannot disagree; the network is trained in
-floating point and rounded to the integers that the coder evaluates exactly. `tree` and `mask` learn from the teacher labels
-below the data folder, `values` from levels that `dinp.models.value_data` makes with the real encoder.
+Features come from the coder itself (`dinp.entropy`), so that training and coding cannot disagree; the network is
+trained in floating point and rounded to the integers that the coder evaluates exactly. `tree` and `mask` learn from
+the teacher labels below the data folder, `values` from levels that `dinp.models.value_data` makes with the real
+encoder.
 
 A changed table changes the meaning of every file: tables are part of the format version.
 """
@@ -84,7 +85,7 @@ def mlp(sizes: list[int]) -> nn.Sequential:
 
 
 def integer_arrays(network: nn.Sequential) -> dict[str, np.ndarray]:
-    """Weights rounded to units of 2^-12 and biases to units of 2^-22, named as `IntegerNetwork.from_arrays` wants them."""
+    """Weights in units of 2^-12 and biases in units of 2^-22, rounded, named for `IntegerNetwork.from_arrays`."""
     arrays = {}
     linear = [layer for layer in network if isinstance(layer, nn.Linear)]
     for k, layer in enumerate(linear):
@@ -97,7 +98,7 @@ def integer_arrays(network: nn.Sequential) -> dict[str, np.ndarray]:
 def fit(
     network: nn.Sequential, loss: "Loss", count: int, held_out: int, minutes: float, batch: int, seed: int
 ) -> list[dict[str, float]]:
-    """Adam with a cosine learning rate over `minutes`; the last `held_out` of `count` samples validate. Returns the curve."""
+    """AdamW, cosine learning rate over `minutes`; the last `held_out` of `count` samples validate; the curve."""
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-4)
     start, step, curve = time.monotonic(), 0, []
@@ -109,7 +110,8 @@ def fit(
         if step % 500 == 0 or done >= 1:
             with torch.no_grad():
                 value = float(np.mean([loss(network, part).item() for part in validation.split(1 << 16)]))
-            curve.append({"step": step, "seconds": round(done * 60 * minutes, 1), "train": running, "validation": value})
+            seconds = round(done * 60 * minutes, 1)
+            curve.append({"step": step, "seconds": seconds, "train": running, "validation": value})
             print(f"step {step:6d}  {done:6.1%}  train {running:.4f}  validation {value:.4f} bits", flush=True)
             if done >= 1:
                 return curve
@@ -181,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train one context model and write its tables and loss curve."""
     parser = argparse.ArgumentParser(prog="python -m dinp.models.train_entropy", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["tree", "mask", "values"])
-    parser.add_argument("--data", type=Path, required=True, help="data folder (train/teacher_*.npz), or the samples of `values`")
+    parser.add_argument("--data", type=Path, required=True, help="data folder, or the samples of values")
     parser.add_argument("--out", type=Path, default=TABLES, help="folder for NAME.npz and NAME_curve.json")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--limit", type=int, default=2000, help="number of teacher labels")

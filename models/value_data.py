@@ -1,8 +1,9 @@
 """Training samples of the value model: `python -m dinp.models.value_data --data DIR --out runs/values.npz`.
 
-Pictures are coded as the encoder codes them (tree, tonal optimisation, quantisation), at many steps; what the value coder
-sees of each level is recorded. Trees come from the teacher labels and from the pyramid, planes are grey and chroma, whole pictures
-and crops, and some masks are free ones, so that the model meets everything that a file can hold.
+Pictures are coded as the encoder codes them (tree, tonal optimisation, quantisation), at many steps; what the value
+coder sees of each level is recorded. Trees come from the teacher labels and from the pyramid, planes are grey and
+chroma, whole pictures and crops, and some masks are free ones, so that the model meets everything that a file can
+hold.
 """
 
 import argparse
@@ -37,7 +38,9 @@ def matching_step_index(plane: np.ndarray, points: int) -> int:
     return high
 
 
-def samples_of(plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, step_index: int) -> dict[str, np.ndarray]:
+def samples_of(
+    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, step_index: int
+) -> dict[str, np.ndarray]:
     """What the value coder sees of each level of a plane: features, offset from the base prediction, scale and step."""
     known = known_data_of(structure, side_log2)
     values, _ = tonal_optimisation(Inpainter(known.mask), known, plane, known.mean(plane), steps=4, cycles=1)
@@ -52,7 +55,8 @@ def samples_of(plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, 
         value_coder._store(state, p, levels[p.index], base)
     x, offset, scale, step = (np.concatenate(column) for column in zip(*parts, strict=True))
     x = np.clip(x, -(2**15), 2**15 - 1).astype(np.int16)
-    return {"features": x, "offset": offset.astype(np.int32), "scale": scale.astype(np.int32), "step": step.astype(np.int32)}
+    rest = {"offset": offset, "scale": scale, "step": step}
+    return {"features": x} | {name: column.astype(np.int32) for name, column in rest.items()}
 
 
 def chroma(picture: Image.Image, band: int) -> np.ndarray:

@@ -17,9 +17,10 @@ def smooth_plane(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
     """A plane of a few smooth waves and one edge, (H, W) float64, grey values 0-255."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]] / max(shape)
-    plane = sum(
-        rng.normal() * np.sin(2 * np.pi * (rng.uniform(0, 3) * y + rng.uniform(0, 3) * x + rng.uniform())) for _ in range(5)
-    )
+    plane = 0.0
+    for _ in range(5):
+        phase = rng.uniform(0, 3) * y + rng.uniform(0, 3) * x + rng.uniform()
+        plane = plane + rng.normal() * np.sin(2 * np.pi * phase)
     plane = 128 + 25 * plane + 60 * (x + 0.5 * y > 0.6)
     return np.clip(plane, 0, 255)
 

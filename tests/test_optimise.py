@@ -1,4 +1,4 @@
-"""Pyramid, tonal optimisation and swap rounds: what each of them guarantees."""
+"""Pyramid, tonal optimisation, growth and pruning: what each of them guarantees."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from conftest import random_tree, smooth_plane
 
 from dinp.inpaint import Inpainter
 from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
-from dinp.refine import swap
+from dinp.refine import grow, prune
 from dinp.structure import known_data_of_tree
 from dinp.tonal import tonal_optimisation
 
@@ -67,22 +67,33 @@ def test_few_cheap_steps_get_most_of_the_gain():
     assert error(start) - error(few) > 0.97 * (error(start) - error(many))
 
 
-def test_swap_keeps_the_number_of_points_and_moves_them_to_the_error():
-    plane = smooth_plane((128, 128))
+def test_growth_puts_points_where_the_error_is():
     tree = random_tree((128, 128), 300, 0)
     error = np.zeros((128, 128))
     error[64:96, 64:96] = 50.0 * np.sign(np.random.default_rng(0).normal(size=(32, 32)))
-    new = swap(tree, error, detail_gains(plane, 5), 0.2)
-    assert abs(len(new.leaves()) - len(tree.leaves())) <= 3
+    new = grow(tree, error, 320)
+    added = [(b & ~a) for a, b in zip(tree.splits, new.splits, strict=True)]
+    assert leaf_count(tree) < leaf_count(new) <= 320
+    for split, side in zip(added, tree.sides, strict=True):
+        y, x = np.nonzero(split)
+        assert ((y * side // 32 == 2) & (x * side // 32 == 2)).all()
 
-    def inside(leaves):
-        return ((leaves.y // 32 == 2) & (leaves.x // 32 == 2)).sum()
 
-    assert inside(new.leaves()) > inside(tree.leaves())
+def test_pruning_removes_what_the_reconstruction_does_not_use():
+    tree = random_tree((128, 128), 600, 0)
+    reconstruction = np.zeros((128, 128))
+    reconstruction[:64] = np.random.default_rng(0).normal(size=(64, 128)) * 30
+    new = prune(tree, reconstruction, 560)
+    assert 557 <= leaf_count(new) <= 560
+    for old, split, side in zip(tree.splits, new.splits, tree.sides, strict=True):
+        assert (np.nonzero(old & ~split)[0] * side >= 64 - 32).all()
 
 
-def test_swap_works_on_any_shape(shape):
+def test_growth_and_pruning_work_on_any_shape(shape):
     tree = random_tree(shape, 60, 0)
-    error = np.random.default_rng(0).normal(size=shape)
-    new = swap(tree, error, detail_gains(smooth_plane(shape), 5), 0.3)
-    assert abs(len(new.leaves()) - len(tree.leaves())) <= 3
+    start = leaf_count(tree)
+    larger = grow(tree, np.random.default_rng(0).normal(size=shape), start + 9)
+    assert start <= leaf_count(larger) <= start + 9
+    smaller = prune(larger, smooth_plane(shape), start)
+    assert max(start - 3, tree.splits[0].size) <= leaf_count(smaller) <= max(start, tree.splits[0].size)
+    assert len(smaller.leaves()) == leaf_count(smaller)  # still a tree: no split below a leaf

@@ -5,7 +5,7 @@ import pytest
 from conftest import random_tree, smooth_plane
 
 from dinp.decoder import decode_planes, describe_section, reconstruct
-from dinp.encoder import encode_planes, step_index_of
+from dinp.encoder import Effort, encode_planes, step_index_of
 from dinp.errors import DinpError
 from dinp.section import PlaneCode, decode_section, encode_section
 from dinp.steps import quantise, steps_of
@@ -84,7 +84,7 @@ def test_description_needs_no_solver(monkeypatch):
 @pytest.mark.parametrize("quality", [0, 50, 100])
 def test_encoder_knows_what_the_decoder_gets(shape, quality):
     planes = [smooth_plane(shape), smooth_plane((-(-shape[0] // 2), -(-shape[1] // 2)), 1)]
-    encoded = encode_planes(planes, quality=quality, rounds=1)
+    encoded = encode_planes(planes, quality=quality, effort=Effort(0.6, 1, 1))
     decoded = decode_planes(encoded.sections, [p.shape for p in planes])
     for ours, theirs in zip(encoded.reconstructions, decoded, strict=True):
         assert np.array_equal(ours, theirs)
@@ -122,7 +122,7 @@ def test_a_tree_model_is_asked_at_the_density_of_the_file():
         rng = np.random.default_rng(0)
         return [rng.normal(size=(-(-96 // s), -(-64 // s))) for s in (32, 16, 8, 4, 2)]
 
-    encoded = encode_planes([plane], quality=70, tree_model=model, rounds=0)
+    encoded = encode_planes([plane], quality=70, tree_model=model, effort=Effort(1.0, 0, 0))
     assert len(asked) >= 1
     assert encoded.density == pytest.approx(asked[-1], rel=0.1, abs=4 / plane.size)
 

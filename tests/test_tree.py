@@ -91,8 +91,9 @@ def test_mask_coding_mirrors(shape, density):
 
 def test_a_natural_tree_costs_less_than_a_bit_a_point():
     """The contexts are worth something: uniform splits at the right rate would cost about 1.1 bits a point here."""
-    from dinp.pyramid import detail_gains, pruned_tree
     from skimage.data import camera
+
+    from dinp.pyramid import detail_gains, pruned_tree
 
     plane = camera().astype(float)
     tree = pruned_tree(detail_gains(plane, 5), plane.shape, 4 * 14**2)
