@@ -29,12 +29,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dinp.errors import DinpError
 from dinp.models import data
 from dinp.models.hub import NETWORKS, save_weights
-from dinp.models.mask_network import exact_mean
+from dinp.models.losses import LOSSES, base_rate
 from dinp.models.tree_network import SIDES
 
 LEARNING_RATE = 2e-3
@@ -46,25 +45,6 @@ BATCH = 8
 VALIDATION_CROPS = 64
 
 
-def mask_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
-    confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
-    loss = functional.binary_cross_entropy(confidence, labels[0])
-    return loss, loss.detach()[None]
-
-
-def tree_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean over the levels of the cross-entropy per existing cell in nats, and the five levels' own, 32 to 2."""
-    levels = []
-    for logits, label in zip(network(planes, density), labels, strict=True):
-        exists = label != data.ABSENT
-        entropy = functional.binary_cross_entropy_with_logits(logits, label.clamp_min(0), reduction="none")
-        levels.append((entropy * exists).sum() / exists.sum().clamp_min(1))
-    parts = torch.stack(levels)
-    return parts.mean(), parts.detach()
-
-
-LOSSES: dict[str, Callable] = {"mask": mask_loss, "tree": tree_loss}
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
 
 
@@ -153,20 +133,6 @@ def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float
             parts.append((LOSSES[run.kind](network, *batch)[1].cpu().double(), rows.size))
     total = sum(part * n for part, n in parts) / sum(n for _, n in parts)
     return [round(v, 5) for v in total.tolist()]
-
-
-def base_rate(kind: str, crops: data.Labelled) -> list[float]:
-    """The loss parts of a model that knows only the density (masks) or each level's mean split rate (trees)."""
-
-    def entropy(p: np.ndarray) -> np.ndarray:
-        p = np.clip(p, 1e-12, 1 - 1e-12)
-        return -p * np.log(p) - (1 - p) * np.log1p(-p)
-
-    if kind == "mask":
-        return [round(float(entropy(crops.density.astype(np.float64)).mean()), 5)]
-    existing = [label[label != data.ABSENT] for label in crops.labels]
-    rates = [cells.mean() if cells.size else 0.0 for cells in existing]
-    return [round(float(entropy(rate)), 5) for rate in rates]
 
 
 def train(

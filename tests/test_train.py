@@ -82,20 +82,3 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
     assert train.learning_rate(0, 0.0) == pytest.approx(train.LEARNING_RATE / train.WARM_UP)
     assert train.learning_rate(10**6, 0.0) == pytest.approx(train.LEARNING_RATE)
     assert train.learning_rate(10**6, 1.0) == pytest.approx(train.LEARNING_RATE / 100)
-
-
-def test_tree_loss_ignores_cells_that_do_not_exist():
-    class Fixed(torch.nn.Module):
-        def forward(self, planes, density):
-            return [torch.tensor([[[2.0, -50.0]]])]
-
-    labels = [torch.tensor([[[1.0, float(data.ABSENT)]]])]
-    loss, parts = train.tree_loss(Fixed(), torch.zeros(1), torch.zeros(1), labels)
-    assert loss.item() == pytest.approx(np.log1p(np.exp(-2.0)), rel=1e-5)
-    assert parts.tolist() == pytest.approx([loss.item()])
-
-
-def test_base_rates_are_entropies():
-    crops = data.Labelled(np.zeros((1, 2, 2)), [np.array([[[1, 0], [data.ABSENT, data.ABSENT]]])], np.array([0.5]))
-    assert train.base_rate("tree", crops) == [pytest.approx(np.log(2), abs=1e-5)]
-    assert train.base_rate("mask", crops) == [pytest.approx(np.log(2), abs=1e-5)]
