@@ -17,7 +17,7 @@ from dinp.krylov import Iterations
 from dinp.multigrid import Field, Hierarchy, blocks
 
 TOLERANCE = 0.002  # grey levels
-_ROUNDS = 12
+_ROUNDS = 80
 _STEPS = 40
 _CHUNK = 1 << 15  # pixels whose residual is computed at a time: stays in the cache
 
@@ -114,8 +114,9 @@ class Inpainter:
         Parameters
         ----------
         residual : (H, W) or (k, H, W) float
-        tol : float
-            As in `solve`, for a potential whose largest absolute value is 255 or less, else relative to that.
+        tol : float, grey levels
+            Bound: ``<R g, r>`` and ``<g, R^T r>`` differ by less than ``tol`` times the sum of ``|r|``, for any ``g``
+            with values of at most 255.
         cycles : int, optional
             Exact adjoint of ``solve`` with the same number of cycles and no start.
 
@@ -151,28 +152,41 @@ class Inpainter:
         """Bring x, in place, nearer to the solution for its own values at mask pixels.
 
         Cycles run in single precision on a residual that is computed in double precision (iterative refinement): first
-        to a loose tolerance, then at least once more, so that the last test is of a true residual.
+        to a loose tolerance, then at least once more. Only the first cycle on a new residual can end the iteration:
+        where an unknown part is thousands of pixels long, rounding drowns conjugate gradients, and plain cycles, each
+        on a new residual, finish the work.
         """
         if cycles is not None:
             self._load(x)
             self._iterations.chebyshev(cycles, nested)
             _add(self._iterations.x, x)
             return
+        iterations, step = self._iterations, 0.0
         for n in range(_ROUNDS):
             self._load(x)
-            step = self._iterations.conjugate_gradients(tol if n else 8 * tol, _STEPS, nested and not n)
-            _add(self._iterations.x, x)
-            if n and step <= tol:
+            if n < 2:
+                steps, step = iterations.conjugate_gradients(_STEPS, nested and not n, step=tol if n else 4 * tol)
+                done = n == 1 and steps <= 1 and step <= tol
+            else:
+                iterations.chebyshev(1, nested=False)
+                before, step = step, iterations.x.largest()
+                ratio = min(step / before, 0.95) if n > 2 else 0.8
+                done = step * max(1.0, ratio / (1 - ratio)) <= tol  # the sum of all later steps
+            _add(iterations.x, x)
+            if done:
                 break
 
     def _potential(self, r: NDArray[np.float64], tol: float, cycles: int | None) -> NDArray[np.float64]:
-        """Solve A y = r on unknown pixels, with zero at known ones.
+        """Solve A y = r on unknown pixels, with zero at known ones, until the sum of |r - A y| is small enough.
+
+        The transpose of an inpainting sends what is left of r to known pixels, with weights that sum to 1, so that the
+        error of the result is bounded by that sum.
 
         Returns y with a border of zeros: (H + 2, W + 1), y in rows 1 to H and columns 0 to W - 1.
         """
         bordered = np.zeros((self.shape[0] + 2, self.shape[1] + 1))
         y = bordered[1:-1, :-1]
-        iterations, finest = self._iterations, self._hierarchy.finest
+        iterations, finest, limit = self._iterations, self._hierarchy.finest, 0.0
         if cycles is not None:
             self._load(None, r)
             iterations.chebyshev(cycles, nested=False)
@@ -181,12 +195,16 @@ class Inpainter:
             _add(iterations.x, y)
             return bordered
         for n in range(_ROUNDS):
-            limit = tol * max(1.0, float(np.abs(y).max()) / 255)
             self._load(y if n else None, r)
-            step = iterations.conjugate_gradients(limit if n else 8 * limit, _STEPS, nested=not n)
-            _add(iterations.x, y)
-            if n and step <= limit:
+            left = iterations.loaded()
+            limit = left * tol / 255 if n == 0 else limit
+            if left <= limit:
                 break
+            if n < 2:
+                iterations.conjugate_gradients(_STEPS, nested=not n, residual=limit)
+            else:
+                iterations.chebyshev(1, nested=False)
+            _add(iterations.x, y)
         return bordered
 
     def _load(self, x: NDArray[np.float64] | None, r: NDArray[np.float64] | None = None) -> None:

@@ -66,6 +66,10 @@ class Field:
             for a, b in COLOURS
         }
 
+    def largest(self) -> float:
+        """Largest absolute value on black."""
+        return max(float(max(self.inner[c].max(), -self.inner[c].min())) for c in BLACK)
+
 
 class Level:
     """Stencil and working arrays of one grid.
@@ -89,11 +93,11 @@ class Level:
         h, w = m.shape
         self.shape = (h // 2, w // 2)
         self.finest = finest
-        edges = np.zeros((4, h, w), np.float32)
-        edges[0, 1:] = edges[1, :-1] = V
-        edges[2, :, 1:] = edges[3, :, :-1] = H
-        diagonal = edges.sum(axis=0)
-        diagonal += m
+        diagonal = m.copy()
+        diagonal[1:] += V
+        diagonal[:-1] += V
+        diagonal[:, 1:] += H
+        diagonal[:, :-1] += H
         live = diagonal > 0
         inv = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=live)
         self.inv = _planes(inv)
@@ -102,6 +106,9 @@ class Level:
             self.diagonal = {c: plane for c, plane in _planes(diagonal).items() if c in BLACK}
         else:
             self.held = m * inv
+            edges = np.zeros((4, h, w), np.float32)
+            edges[0, 1:] = edges[1, :-1] = V
+            edges[2, :, 1:] = edges[3, :, :-1] = H
             split = [_planes(edge) for edge in edges]
             self.edges = {c: [planes[c] for planes in split] for c in COLOURS}
         self.x = Field(self.shape)

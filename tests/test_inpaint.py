@@ -48,6 +48,9 @@ def masks():
     for cy, cx in np.random.default_rng(1).integers(0, 90, (6, 2)):
         clustered[cy : cy + 5, cx : cx + 7] = np.random.default_rng(2).random((5, 7)) < 0.6
     yield "clustered", clustered
+    corner = np.zeros(shape, bool)
+    corner[:30, :30] = np.random.default_rng(3).random((30, 30)) < 0.5
+    yield "dense corner", corner
     for name, where in {
         "left edge": np.s_[:, 0],
         "top edge": np.s_[0],
@@ -105,7 +108,7 @@ def test_constant_is_preserved():
     mask = random_mask((60, 40), 0.02)
     inpainter = Inpainter(mask)
     constant = np.full(mask.shape, 93.25)
-    np.testing.assert_array_equal(inpainter.solve(constant), constant)
+    np.testing.assert_allclose(inpainter.solve(constant), constant, rtol=1e-12)
     for cycles in (0, 1, 3):
         np.testing.assert_allclose(inpainter.solve(constant, cycles=cycles), constant, atol=1e-3)
 
@@ -148,34 +151,61 @@ def test_fixed_cycles_are_linear():
     np.testing.assert_allclose(one, two, atol=0.01)
 
 
-def test_fixed_cycles_converge():
+@pytest.mark.parametrize("name", CASES)
+def test_fixed_cycles_converge_on_every_mask(name):
+    mask = CASES[name]
+    values = scene(mask.shape)
+    exact = direct(mask, values)
+    inpainter = Inpainter(mask)
+    errors = [np.abs(inpainter.solve(values, cycles=n) - exact).max() for n in (0, 3, 6, 12)]
+    assert errors[1] <= 0.15 * errors[0] + 1e-3
+    assert errors[2] <= 0.15 * errors[1] + 1e-3
+    assert errors[3] <= 0.05 * errors[2] + 1e-3
+
+
+def test_no_cycles_give_a_guess():
     mask = CASES["random 0.03"]
     values = scene(mask.shape)
     exact = direct(mask, values)
-    errors = [np.abs(Inpainter(mask).solve(values, cycles=n) - exact).max() for n in (0, 2, 4, 8)]
-    assert errors[0] > 4 * errors[1] > 16 * errors[2] > 64 * errors[3]
+    guess = Inpainter(mask).solve(values, cycles=0)
+    assert np.abs(guess - exact).mean() < 0.2 * np.abs(values[mask].mean() - exact).mean()
 
 
-def test_converged_adjoint():
-    mask = CASES["random 0.03"]
+@pytest.mark.parametrize("name", CASES)
+def test_converged_adjoint(name):
+    mask = CASES[name]
     g, r = scene(mask.shape, 1), scene(mask.shape, 2) - 128
-    inpainter = Inpainter(mask)
-    forward = np.vdot(direct(mask, g), r)
-    assert abs(forward - np.vdot(g, inpainter.solve_adjoint(r))) < 1e-4 * np.linalg.norm(g) * np.linalg.norm(r)
+    adjoint = Inpainter(mask).solve_adjoint(r, tol=0.01)
+    assert abs(np.vdot(direct(mask, g), r) - np.vdot(g, adjoint)) < 0.01 * np.abs(r).sum()
+    assert not adjoint[~mask].any()
+    assert adjoint.sum() == pytest.approx(r.sum(), abs=0.01 * np.abs(r).sum() / 255)
+
+
+def test_long_unknown_parts():
+    # single precision alone cannot resolve these: the residual of a smooth error drowns in rounding
+    for shape, known in (((3, 6000), ((0, 0), (2, 5999))), ((1, 20000), ((0, 0), (0, 7000), (0, 19999)))):
+        mask = np.zeros(shape, bool)
+        mask[tuple(np.transpose(known))] = True
+        values = np.random.default_rng(0).uniform(0, 255, shape)
+        exact = direct(mask, values)
+        inpainter = Inpainter(mask)
+        assert np.abs(inpainter.solve(values) - exact).max() < 0.01
+        adjoint = inpainter.solve_adjoint(exact - 128)
+        assert abs(np.vdot(exact, exact - 128) - np.vdot(values, adjoint)) < 0.01 * np.abs(exact - 128).sum()
 
 
 def test_deterministic_and_independent_of_the_global_random_state():
     mask = CASES["random 0.03"]
     values = scene(mask.shape)
     np.random.seed(1)  # noqa: NPY002
-    first = Inpainter(mask).solve(values)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first = Inpainter(mask).solve(values)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     np.random.seed(2)  # noqa: NPY002
     inpainter = Inpainter(mask)
     inpainter.solve(255 - values)
+    inpainter.solve_adjoint(values, cycles=1)
     np.testing.assert_array_equal(inpainter.solve(values), first)
-    np.random.seed(1)  # noqa: NPY002
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
 def test_channels_are_solved_one_by_one():
