@@ -76,6 +76,7 @@ def encode(
     image: Image.Image | np.ndarray,
     *,
     quality: float = 50,
+    mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> bytes:
@@ -88,6 +89,8 @@ def encode(
         (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
     quality : float
         0 (smallest file) to 100 (best picture).
+    mask : (height, width) bool array, optional
+        An inpainting mask of your own for the grey or luma plane, in place of the learned tree of cells.
     max_pixels : int
         Pictures with more pixels are refused.
     progress : callable, optional
@@ -103,7 +106,7 @@ def encode(
     DinpError
         The picture or the quality cannot be used.
     """
-    encoding = encode_with_report(image, quality=quality, max_pixels=max_pixels, progress=progress)
+    encoding = encode_with_report(image, quality=quality, mask=mask, max_pixels=max_pixels, progress=progress)
     for notice in encoding.notices:
         warnings.warn(notice, DinpNotice, stacklevel=2)
     return encoding.data
@@ -113,6 +116,7 @@ def encode_with_report(
     image: Image.Image | np.ndarray,
     *,
     quality: float = 50,
+    mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Encoding:
@@ -127,11 +131,14 @@ def encode_with_report(
     else:
         raise DinpError(f"a picture must be a Pillow image or a uint8 array, not {type(image).__name__}")
 
+    if mask is not None:
+        _check_mask(mask, original.shape[:2])
+
     from dinp.encoder import encode_planes
     from dinp.models import load_tree_model
 
     planes = split_planes(original)
-    coded = encode_planes(planes, quality=float(quality), tree_model=load_tree_model(), progress=progress)
+    coded = encode_planes(planes, quality=float(quality), tree_model=load_tree_model(), mask=mask, progress=progress)
     height, width = original.shape[:2]
     data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
     decoded = merge_planes(coded.reconstructions)
@@ -216,6 +223,18 @@ def check_quality(quality: float) -> None:
     number = isinstance(quality, (int, float, np.integer, np.floating)) and not isinstance(quality, bool)
     if not number or not 0 <= quality <= 100:
         raise DinpError(f"quality must be a number from 0 to 100, not {quality!r}")
+
+
+def _check_mask(mask: np.ndarray, shape: tuple[int, int]) -> None:
+    """Raise DinpError unless `mask` is an inpainting mask for a picture of `shape`."""
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise DinpError("an inpainting mask must be a boolean array, True where values are known")
+    if mask.shape != shape:
+        raise DinpError(
+            f"the inpainting mask has the shape {mask.shape}, the picture {shape}: give one of the same size"
+        )
+    if not mask.any():
+        raise DinpError("the inpainting mask is empty: at least one pixel must be known")
 
 
 def _as_bytes(data: bytes) -> bytes:

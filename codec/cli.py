@@ -22,6 +22,7 @@ from dinp.container import MAGIC, MAX_PIXELS, check_size
 from dinp.errors import DinpError
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
 _SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
@@ -90,10 +91,13 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
     callback=_check_quality,
     help="0 (smallest file) to 100 (best picture).",
 )
+@click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
 @_force
 @_max_pixels
 @_verbose
-def encode(source: str, target: str, quality: float, force: bool, max_pixels: int, verbose: bool) -> None:
+def encode(
+    source: str, target: str, quality: float, mask: str | None, force: bool, max_pixels: int, verbose: bool
+) -> None:
     """Code a picture as a dinp file.
 
     INPUT is a picture in any format that Pillow opens, OUTPUT the file to write; "-" stands for stdin or stdout.
@@ -102,7 +106,10 @@ def encode(source: str, target: str, quality: float, force: bool, max_pixels: in
     import dinp
 
     with _open_picture(source, max_pixels) as picture, _progress("encoding") as progress:
-        encoding = dinp.encode_with_report(picture, quality=quality, max_pixels=max_pixels, progress=progress)
+        known = None if mask is None else _read_mask(mask, max_pixels)
+        encoding = dinp.encode_with_report(
+            picture, quality=quality, mask=known, max_pixels=max_pixels, progress=progress
+        )
     files.write_output(target, encoding.data, force=force)
     for notice in encoding.notices:
         _say(f"note: {notice}")
@@ -180,6 +187,17 @@ def _open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
             yield picture
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _read_mask(name: str, max_pixels: int) -> "np.ndarray":
+    """An inpainting mask from a picture: known is what is not black."""
+    import numpy as np
+
+    with _open_picture(name, max_pixels) as picture:
+        try:
+            return np.asarray(picture.convert("L")) > 0
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DinpError(f"{files.display(name)} cannot be read as a mask: {error}") from error
 
 
 def _picture_format(name: str) -> str:

@@ -154,3 +154,20 @@ def test_progress_rises_to_the_end(photograph):
         assert seen == sorted(seen)
         assert seen[0] >= 0
         assert seen[-1] == pytest.approx(1)
+
+
+def test_a_mask_of_ones_own_is_kept(picture):
+    mask = np.random.default_rng(0).random(picture.shape[:2]) < 0.08
+    report = dinp.info(dinp.encode(picture, mask=mask))
+    assert report["planes"][0]["structure"] == "free mask"
+    assert report["planes"][0]["points"] == mask.sum()
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [np.zeros((75, 101), bool), np.ones((101, 75), bool), np.ones((75, 101), np.uint8)],
+    ids=["empty", "shape", "dtype"],
+)
+def test_unusable_masks_are_refused(picture, mask):
+    with pytest.raises(dinp.DinpError, match="mask"):
+        dinp.encode(picture, mask=mask)

@@ -91,6 +91,15 @@ def test_quality(folder):
     assert sizes[0] < sizes[2]
 
 
+def test_a_mask_from_a_picture(folder, picture):
+    mask = np.random.default_rng(0).random(np.shape(picture)[:2]) < 0.1
+    Image.fromarray(mask).save("mask.png")
+    assert dinp_command("encode", "--mask", "mask.png", "picture.png", "masked.dinp").exit_code == 0
+    report = json.loads(dinp_command("info", "--json", "masked.dinp").stdout)
+    assert report["planes"][0]["points"] == mask.sum()
+    fails("is not a picture that Pillow can open", "encode", "--mask", "foreign.txt", "picture.png", "other.dinp")
+
+
 def test_info(folder, coded):
     result = dinp_command("info", "coded.dinp")
     assert result.exit_code == 0
