@@ -26,8 +26,8 @@ TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
 Progress = Callable[[float], None]
 
 ROOT_LOG2 = 5
-POINT_COST = 4.0  # squared error that a point must remove to be worth its bits, in squared steps
-CHROMA_POINT_COST = 4.0
+POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
+CHROMA_POINT_COST = 6.0
 CHROMA_STEP_OFFSET = 8
 FREE_MASK_SIDE_LOG2 = 3
 SWAP_SHARE = 0.08  # of the points are added and removed in a swap round

@@ -1,9 +1,12 @@
-"""Training of the integer context models: `python -m dinp.models.train_entropy tree|mask|values --data DIR`.
+"""Training of the integer context models: `python -m dinp.models.train_entropy tree|values|mask`.
 
-Features come from the coder itself (`dinp.entropy`), so that training and coding cannot disagree; the network is
-trained in floating point and rounded to the integers that the coder evaluates exactly. `tree` and `mask` learn from
-the teacher labels below the data folder, `values` from levels that `dinp.models.value_data` makes with the real
-encoder.
+    python -m dinp.models.train_entropy tree --samples runs/contexts_*.npz --minutes 6
+    python -m dinp.models.train_entropy values --samples runs/contexts_*.npz --minutes 12
+    python -m dinp.models.train_entropy mask --data DATA --minutes 4
+
+Features come from the coder itself (`dinp.models.context_data`), so that training and coding cannot disagree; the
+network is trained in floating point and rounded to the integers that the coder evaluates exactly. `mask` learns from
+the teacher masks below the data folder.
 
 A changed table changes the meaning of every file: tables are part of the format version.
 """
@@ -17,49 +20,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from dinp.entropy import flag_coder, mask_coder
+from dinp.entropy import mask_coder
 from dinp.entropy.fixed import UNIT
-from dinp.entropy.tree import Leaves, tree_from_leaves
 from dinp.entropy.value_coder import COMPONENTS
+from dinp.models.context_data import flag_samples
+from dinp.models.data import dihedral
 
 TABLES = Path(__file__).resolve().parent.parent / "entropy" / "tables"
-
-
-def dihedral(a: np.ndarray, k: int) -> np.ndarray:
-    """One of the eight flips and rotations of a square array."""
-    a = a.T if k & 4 else a
-    a = a[::-1] if k & 2 else a
-    return a[:, ::-1] if k & 1 else a
-
-
-def flag_samples(flags: list[np.ndarray], shape: tuple[int, int], sides: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Features (m, 95) int16 and flags (m,) bool of all cells of one pyramid, as the coder sees them."""
-    features, targets = [], []
-
-    def network(x: np.ndarray) -> np.ndarray:
-        features.append(x.astype(np.int16))
-        return np.zeros((x.shape[0], 1), dtype=np.int64)
-
-    def code(level: int, cells: np.ndarray, _log_odds: np.ndarray) -> np.ndarray:
-        targets.append(flags[level][cells[:, 0], cells[:, 1]])
-        return targets[-1]
-
-    flag_coder.code_flags(shape, sides, network, code)
-    return np.concatenate(features), np.concatenate(targets)
-
-
-def tree_samples(data: Path, limit: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Samples of the teacher trees (256x256 crops, roots of 32), in random orientation."""
-    archive = np.load(data / "train" / "teacher_trees.npz")
-    rows, offsets = archive["leaves"].astype(np.int64), archive["offsets"]
-    samples = []
-    for i in rng.permutation(offsets.size - 1)[:limit]:
-        y, x, side = rows[offsets[i] : offsets[i + 1]].T
-        tree = tree_from_leaves((256, 256), Leaves(y, x, side), 32)
-        k = int(rng.integers(8))
-        flags = [dihedral(s, k) for s in tree.splits]
-        samples.append(flag_samples(flags, (256, 256), tree.sides))
-    return np.concatenate([s[0] for s in samples]), np.concatenate([s[1] for s in samples])
 
 
 def mask_samples(data: Path, limit: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +39,12 @@ def mask_samples(data: Path, limit: int, rng: np.random.Generator) -> tuple[np.n
         flags = mask_coder.occupancy(dihedral(mask, int(rng.integers(8))), sides)
         samples.append(flag_samples(flags, (192, 192), sides))
     return np.concatenate([s[0] for s in samples]), np.concatenate([s[1] for s in samples])
+
+
+def gathered(paths: list[Path], names: list[str]) -> dict[str, np.ndarray]:
+    """The named arrays of several files of samples, one after another."""
+    archives = [np.load(path) for path in paths]
+    return {name: np.concatenate([archive[name] for archive in archives]) for name in names}
 
 
 def mlp(sizes: list[int]) -> nn.Sequential:
@@ -182,8 +155,9 @@ def shared_tables(what: str) -> dict[str, np.ndarray]:
 def main(argv: list[str] | None = None) -> None:
     """Train one context model and write its tables and loss curve."""
     parser = argparse.ArgumentParser(prog="python -m dinp.models.train_entropy", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["tree", "mask", "values"])
-    parser.add_argument("--data", type=Path, required=True, help="data folder, or the samples of values")
+    parser.add_argument("what", choices=["tree", "values", "mask"])
+    parser.add_argument("--samples", type=Path, nargs="+", help="files of dinp.models.context_data (tree, values)")
+    parser.add_argument("--data", type=Path, help="data folder (mask)")
     parser.add_argument("--out", type=Path, default=TABLES, help="folder for NAME.npz and NAME_curve.json")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--limit", type=int, default=2000, help="number of teacher labels")
@@ -193,14 +167,18 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
+    if args.data is None if args.what == "mask" else args.samples is None:
+        parser.error("give --data for mask, --samples for tree and values")
     if args.what == "values":
-        samples = dict(np.load(args.data))
+        samples = gathered(args.samples, ["features", "offset", "scale", "step"])
         loss: Loss = ValueLoss(samples)
         count = samples["step"].size
         network = mlp([samples["features"].shape[1], 64, 32, 3 * COMPONENTS])
     else:
-        make = tree_samples if args.what == "tree" else mask_samples
-        features, flags = make(args.data, args.limit, rng)
+        if args.what == "tree":
+            features, flags = gathered(args.samples, ["flag_features", "flags"]).values()
+        else:
+            features, flags = mask_samples(args.data, args.limit, rng)
         loss, count = FlagLoss(features, flags), flags.size
         network = mlp([features.shape[1], 32, 16, 1])
     print(f"{count} samples", flush=True)
