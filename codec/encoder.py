@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 ROOT_LOG2 = 5
 POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
 CHROMA_POINT_COST = 6.0
-CHROMA_STEP_OFFSET = 8
+CHROMA_STEP_OFFSET = -16  # an octave finer: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
 SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
 SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
@@ -103,7 +103,7 @@ class _Trial:
 
     def energy(self, plane: np.ndarray) -> float:
         error = plane - self.reconstruction
-        return float(np.vdot(error, error))
+        return float(np.sum(error * error))
 
 
 def _tune(

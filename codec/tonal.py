@@ -56,16 +56,21 @@ def tonal_optimisation(
     residual = plane - reconstruction
     gradient = scaling * known.gather(inpainter.solve_adjoint(residual, cycles=cycles))
     direction = gradient.copy()
-    energy = float(gradient @ gradient)
+    energy = _squares(gradient)
     for _ in range(steps):
         if energy < 1e-12:
             break
         change = inpainter.solve(known.spread(scaling * direction), cycles=cycles)
-        length = energy / float(np.vdot(change, change))
+        length = energy / _squares(change)
         values += length * scaling * direction
         reconstruction += length * change
         residual -= length * change
         gradient = scaling * known.gather(inpainter.solve_adjoint(residual, cycles=cycles))
-        previous, energy = energy, float(gradient @ gradient)
+        previous, energy = energy, _squares(gradient)
         direction = gradient + (energy / previous) * direction
     return values, reconstruction
+
+
+def _squares(a: np.ndarray) -> float:
+    """Sum of squares; not by BLAS, whose order of summation, and so the file, would depend on the number of threads."""
+    return float(np.sum(a * a))

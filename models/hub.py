@@ -3,7 +3,8 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,20 @@ _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, Runtime
 
 MaskModel = Callable[[np.ndarray, float], np.ndarray]
 TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run torch on one thread: results do not depend on the machine's cores, and a busy machine costs no waiting.
+
+    The order of sums in convolutions changes with the number of threads (by 1e-6 of a logit: enough to move a point).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def save_weights(path: Path, kind: str, config: dict, state: dict[str, torch.Tensor]) -> None:
@@ -80,6 +95,7 @@ def load_mask_model(path: Path | None = None) -> MaskModel:
     network = load_network("mask", path)
 
     @torch.inference_mode()
+    @_one_thread()
     def confidences(plane: np.ndarray, density: float) -> np.ndarray:
         x, d = _input(plane, density)
         if density == 1:
@@ -115,6 +131,7 @@ def load_tree_model(path: Path | None = None) -> TreeModel:
     network = load_network("tree", path)
 
     @torch.inference_mode()
+    @_one_thread()
     def splits(plane: np.ndarray, density: float) -> list[np.ndarray]:
         return [level[0].numpy() for level in network(*_input(plane, density))]
 

@@ -1,6 +1,9 @@
 """The public API: what goes in, what comes out, what is told."""
 
 import json
+import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -171,3 +174,14 @@ def test_a_mask_of_ones_own_is_kept(picture):
 def test_unusable_masks_are_refused(picture, mask):
     with pytest.raises(dinp.DinpError, match="mask"):
         dinp.encode(picture, mask=mask)
+
+
+def test_files_do_not_depend_on_the_number_of_threads(picture, tmp_path):
+    np.save(tmp_path / "picture.npy", picture)
+    program = "import sys, numpy, dinp; sys.stdout.buffer.write(dinp.encode(numpy.load(sys.argv[1])))"
+    files = []
+    for threads in ("1", "2"):
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", program, str(tmp_path / "picture.npy")]
+        files.append(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert files[0] == files[1] != b""
