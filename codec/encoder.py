@@ -6,43 +6,21 @@ them; the others are added in stages where the error is largest, with the values
 round moves the points that matter least; the values are rounded to levels and coded.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dinp.decoder import reconstruct
-from dinp.entropy.tree import Tree, tree_from_scores
 from dinp.errors import DinpError
-from dinp.inpaint import Inpainter
-from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
-from dinp.refine import grow, prune
-from dinp.section import PlaneCode, encode_section, known_data_of
-from dinp.steps import GREY, MAX_STEP_INDEX, STEP_TABLE, quantise, steps_of
-from dinp.structure import KnownData
-from dinp.tonal import tonal_optimisation
-
-TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
-Progress = Callable[[float], None]
+from dinp.placement import Effort, Progress, TreeModel, Trial, first_tree, grow_tree, tune, wanted_points
+from dinp.pyramid import detail_gains
+from dinp.section import PlaneCode, encode_section
+from dinp.steps import MAX_STEP_INDEX, quantise, steps_of
 
 ROOT_LOG2 = 5
 POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
-CHROMA_POINT_COST = 6.0
 CHROMA_STEP_OFFSET = -16  # an octave finer: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
-SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
-SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds."""
-
-    share: float
-    stages: int
-    swaps: int
-
-
 DEFAULT_EFFORT = Effort(0.6, 4, 1)
 
 
@@ -78,79 +56,8 @@ def step_index_of(quality: float) -> int:
     return round(16 + 16 * 6 * (1 - quality / 100))
 
 
-def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float) -> int:
-    """Number of values that a plane deserves at a step: as many leaves as its detail pays for."""
-    step = float(STEP_TABLE[step_index]) / GREY
-    return leaf_count(pruned_tree(gains, plane.shape, cost * step * step))
-
-
-def first_tree(plane: np.ndarray, gains: list[np.ndarray], points: int, share: float, model: TreeModel | None) -> Tree:
-    """A tree of `share` of the points, places chosen by the model (by the plane's detail, where there is none)."""
-    first = max(int(share * points), gains[0].size)
-    if model is None:
-        return pruned_tree_of_size(gains, plane.shape, first)
-    return tree_from_scores(model(plane.astype(np.float32), points / plane.size), plane.shape, first)
-
-
-@dataclass
-class _Trial:
-    """A mask structure with tonally optimised values."""
-
-    structure: Tree | np.ndarray
-    known: KnownData
-    values: np.ndarray
-    reconstruction: np.ndarray
-
-    def energy(self, plane: np.ndarray) -> float:
-        error = plane - self.reconstruction
-        return float(np.sum(error * error))
-
-
-def _tune(
-    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, start: np.ndarray | None, steps: int
-) -> _Trial:
-    """Tonal optimisation on a structure, from the values and the reconstruction that `start` (H, W) suggests."""
-    known = known_data_of(structure, side_log2)
-    inpainter = Inpainter(known.mask)
-    values = known.mean(plane if start is None else start)
-    reconstruction = inpainter.solve(known.spread(values), start=start, tol=SEARCH_TOLERANCE)
-    return _Trial(
-        structure,
-        known,
-        *tonal_optimisation(inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction),
-    )
-
-
-def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progress: Progress) -> _Trial:
-    """Error-driven growth of a tree to `points` leaves, then rounds that move points; tonally optimised throughout."""
-    side_log2 = len(tree.splits)
-    total = effort.stages + 2 * effort.swaps + 1
-    trial = _tune(plane, tree, side_log2, None, 2)
-    first = leaf_count(tree)
-    done = 1
-
-    def step(structure: Tree, steps: int) -> _Trial:
-        nonlocal done
-        error = plane - trial.reconstruction
-        done += 1
-        progress(done / total)
-        return _tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
-
-    for stage in range(effort.stages):
-        size = int(first * (points / first) ** ((stage + 1) / effort.stages))
-        trial = step(grow(trial.structure, plane - trial.reconstruction, size), 2)
-    excess = SWAP_SHARE
-    for _ in range(effort.swaps):
-        kept = trial
-        trial = step(grow(trial.structure, plane - trial.reconstruction, int(points * (1 + excess))), 2)
-        trial = step(prune(trial.structure, trial.reconstruction, points), 2)
-        if trial.energy(plane) >= kept.energy(plane):
-            trial, excess = kept, 0.6 * excess
-    return trial
-
-
 def encode_plane(
-    plane: np.ndarray, step_index: int, trial: _Trial, side_log2: int
+    plane: np.ndarray, step_index: int, trial: Trial, side_log2: int
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
     """Section, reconstruction, number of points and information content of one plane."""
     levels = quantise(trial.values, steps_of(trial.known.side, step_index))
@@ -204,14 +111,14 @@ def encode_planes(
             if progress:
                 progress(offset + share * fraction)
 
-        index = min(luma_index + (CHROMA_STEP_OFFSET if number else 0), MAX_STEP_INDEX)
+        index = int(np.clip(luma_index + (CHROMA_STEP_OFFSET if number else 0), 0, MAX_STEP_INDEX))
         if number == 0 and mask is not None:
             side_log2 = FREE_MASK_SIDE_LOG2
-            trial = _tune(plane, mask, side_log2, None, 4)
+            trial = tune(plane, mask, side_log2, None, 4)
         else:
             side_log2 = ROOT_LOG2
             gains = detail_gains(plane, side_log2)
-            points = wanted_points(plane, gains, index, CHROMA_POINT_COST if number else POINT_COST)
+            points = wanted_points(plane, gains, index, POINT_COST)
             tree = first_tree(plane, gains, points, effort.share, tree_model)
             report(0.1)
             trial = grow_tree(plane, tree, points, effort, lambda f, report=report: report(0.1 + 0.8 * f))

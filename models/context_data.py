@@ -1,6 +1,6 @@
 """Training samples of the context models: `python -m dinp.models.context_data --data DIR --out runs/contexts.npz`.
 
-Pictures are coded as the encoder codes them (points placed by the pyramid, growth, tonal optimisation, quantisation)
+Pictures are coded as the encoder codes them (first points, growth, tonal optimisation, quantisation)
 at many steps and densities, and what the coders see of every split flag and of every level is recorded. Planes are
 grey and chroma; some masks are free ones, from the teacher labels, so that the value model meets everything that a
 file can hold.
@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dinp.encoder import Effort, _tune, first_tree, grow_tree, wanted_points
 from dinp.entropy import flag_coder, value_coder
 from dinp.entropy.order import passes
 from dinp.entropy.tree import Tree
+from dinp.models.hub import load_tree_model
+from dinp.placement import Effort, TreeModel, first_tree, grow_tree, tune, wanted_points
 from dinp.pyramid import detail_gains
 from dinp.section import known_data_of
 from dinp.steps import quantise, steps_of
@@ -68,19 +69,19 @@ def chroma(picture: Image.Image, band: int) -> np.ndarray:
 
 
 def code_plane(
-    plane: np.ndarray, rng: np.random.Generator
+    plane: np.ndarray, rng: np.random.Generator, model: TreeModel | None
 ) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Value samples and flag samples of a plane, coded at a random step and cost of points."""
     index = int(rng.integers(20, 104))
     gains = detail_gains(plane, ROOT_LOG2)
     points = wanted_points(plane, gains, index, 4.0 * 2.0 ** rng.uniform(-1, 1))
-    trial = grow_tree(plane, first_tree(plane, gains, points, EFFORT.share, None), points, EFFORT, lambda _: None)
+    trial = grow_tree(plane, first_tree(plane, gains, points, EFFORT.share, model), points, EFFORT, lambda _: None)
     tree = trial.structure
     return value_samples(trial.values, tree, ROOT_LOG2, index), flag_samples(tree.splits, tree.shape, tree.sides)
 
 
-def generate(data: Path, count: int, seed: int) -> dict[str, np.ndarray]:
-    """Samples of `count` planes of random training pictures, in random orientation."""
+def generate(data: Path, count: int, seed: int, model: TreeModel | None) -> dict[str, np.ndarray]:
+    """Samples of `count` planes of random training pictures, in random orientation; trees begun by `model`."""
     rng = np.random.default_rng(seed)
     pictures = sorted([*(data / "train" / "bsds").iterdir(), *(data / "train" / "cid22").iterdir()])
     masks = dict(np.load(data / "train" / "teacher_masks.npz"))
@@ -96,9 +97,7 @@ def generate(data: Path, count: int, seed: int) -> dict[str, np.ndarray]:
             mask = np.unpackbits(masks["bits"][i], count=FREE_CROP**2).reshape(FREE_CROP, FREE_CROP).astype(bool)
             # the step that the encoder's rule would pair with this density on a picture of middling detail
             index = int(np.clip(56 - 11.5 * np.log2(mask.mean() / 0.05) + rng.integers(-16, 17), 0, 120))
-            values.append(
-                value_samples(_tune(plane, mask, FREE_SIDE_LOG2, None, 3).values, mask, FREE_SIDE_LOG2, index)
-            )
+            values.append(value_samples(tune(plane, mask, FREE_SIDE_LOG2, None, 3).values, mask, FREE_SIDE_LOG2, index))
         else:
             with Image.open(pictures[int(rng.integers(len(pictures)))]) as file:
                 picture = file.convert("RGB").transpose(Image.Transpose(int(rng.integers(7))))
@@ -107,7 +106,7 @@ def generate(data: Path, count: int, seed: int) -> dict[str, np.ndarray]:
                 if kind == "chroma"
                 else np.asarray(picture.convert("L"), float)
             )
-            coded = code_plane(plane, rng)
+            coded = code_plane(plane, rng, model)
             values.append(coded[0])
             flags.append(coded[1])
         if number % 20 == 0:
@@ -126,9 +125,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--network", action="store_true", help="trees begun by the shipped tree network, not the pyramid"
+    )
     args = parser.parse_args(argv)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(args.out, **generate(args.data, args.count, args.seed))
+    model = load_tree_model() if args.network else None
+    np.savez(args.out, **generate(args.data, args.count, args.seed, model))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import pytest
 from conftest import random_tree, smooth_plane
 
 from dinp.decoder import decode_planes, describe_section, reconstruct
-from dinp.encoder import Effort, encode_planes, step_index_of
+from dinp.encoder import encode_planes, step_index_of
 from dinp.errors import DinpError
+from dinp.placement import Effort
 from dinp.section import PlaneCode, decode_section, encode_section
 from dinp.steps import quantise, steps_of
 from dinp.structure import known_data_of_mask, known_data_of_tree

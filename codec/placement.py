@@ -1,0 +1,119 @@
+"""Placement of points: how many a plane deserves, where the mask model puts the first, where the error puts the rest.
+
+Error-driven growth in a few stages, each judged by one tonally optimised inpainting, is what densification is for
+free masks; it is cheap here because each stage costs a set-up, a loose solve and two cycles per tonal step. On tuning
+pictures, growing the last 40 % of the points gained 0.1 to 0.8 dB over placing all of them at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dinp.entropy.tree import Tree, tree_from_scores
+from dinp.inpaint import Inpainter
+from dinp.pyramid import leaf_count, pruned_tree, pruned_tree_of_size
+from dinp.refine import grow, prune
+from dinp.section import known_data_of
+from dinp.steps import GREY, STEP_TABLE
+from dinp.structure import KnownData
+from dinp.tonal import tonal_optimisation
+
+TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
+Progress = Callable[[float], None]
+
+SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
+SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds."""
+
+    share: float
+    stages: int
+    swaps: int
+
+
+DEFAULT_EFFORT = Effort(0.6, 4, 1)
+
+
+def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float) -> int:
+    """Number of values that a plane deserves at a step: as many leaves as its detail pays for."""
+    step = float(STEP_TABLE[step_index]) / GREY
+    return leaf_count(pruned_tree(gains, plane.shape, cost * step * step))
+
+
+def first_tree(plane: np.ndarray, gains: list[np.ndarray], points: int, share: float, model: TreeModel | None) -> Tree:
+    """A tree of `share` of the points, places chosen by the model (by the plane's detail, where there is none)."""
+    first = max(int(share * points), gains[0].size)
+    if model is None:
+        return pruned_tree_of_size(gains, plane.shape, first)
+    return tree_from_scores(model(plane.astype(np.float32), points / plane.size), plane.shape, first)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mask structure with tonally optimised values.
+
+    Attributes
+    ----------
+    structure : Tree or (H, W) bool
+    known : KnownData
+    values : (n,) float64
+    reconstruction : (H, W) float64
+        Their inpainting, to the accuracy of the search.
+    """
+
+    structure: Tree | np.ndarray
+    known: KnownData
+    values: np.ndarray
+    reconstruction: np.ndarray
+
+    def energy(self, plane: np.ndarray) -> float:
+        """Sum of squared errors."""
+        error = plane - self.reconstruction
+        return float(np.sum(error * error))
+
+
+def tune(
+    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, start: np.ndarray | None, steps: int
+) -> Trial:
+    """Tonal optimisation on a structure, from the values and the reconstruction that `start` (H, W) suggests."""
+    known = known_data_of(structure, side_log2)
+    inpainter = Inpainter(known.mask)
+    values = known.mean(plane if start is None else start)
+    reconstruction = inpainter.solve(known.spread(values), start=start, tol=SEARCH_TOLERANCE)
+    return Trial(
+        structure,
+        known,
+        *tonal_optimisation(inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction),
+    )
+
+
+def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progress: Progress) -> Trial:
+    """Error-driven growth of a tree to `points` leaves, then rounds that move points; tonally optimised throughout."""
+    side_log2 = len(tree.splits)
+    total = effort.stages + 2 * effort.swaps + 1
+    trial = tune(plane, tree, side_log2, None, 2)
+    first = leaf_count(tree)
+    done = 1
+
+    def step(structure: Tree, steps: int) -> Trial:
+        nonlocal done
+        error = plane - trial.reconstruction
+        done += 1
+        progress(done / total)
+        return tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
+
+    for stage in range(effort.stages):
+        size = int(first * (points / first) ** ((stage + 1) / effort.stages))
+        trial = step(grow(trial.structure, plane - trial.reconstruction, size), 2)
+    excess = SWAP_SHARE
+    for _ in range(effort.swaps):
+        kept = trial
+        trial = step(grow(trial.structure, plane - trial.reconstruction, int(points * (1 + excess))), 2)
+        trial = step(prune(trial.structure, trial.reconstruction, points), 2)
+        if trial.energy(plane) >= kept.energy(plane):
+            trial, excess = kept, 0.6 * excess
+    return trial
