@@ -66,8 +66,10 @@ def known_data_of_leaves(leaves: Leaves, shape: tuple[int, int]) -> KnownData:
     block = np.minimum(height, width) >= 4 * radius
     label = np.full(shape, -1, dtype=np.int32)
     label[y, x] = np.arange(len(leaves))
-    for r in np.unique(radius[block]):
+    for r in (1, 2, 4, 8, 16):
         index = np.nonzero(block & (radius == r))[0]
+        if index.size == 0:
+            continue
         for dy in range(-r, r):
             for dx in range(-r, r):
                 label[y[index] + dy, x[index] + dx] = index
