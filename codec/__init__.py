@@ -138,7 +138,8 @@ def encode_with_report(
     from dinp.models import load_tree_model
 
     planes = split_planes(original)
-    coded = encode_planes(planes, quality=float(quality), tree_model=load_tree_model(), mask=mask, progress=progress)
+    model = None if mask is not None and len(planes) == 1 else load_tree_model()
+    coded = encode_planes(planes, quality=float(quality), tree_model=model, mask=mask, progress=progress)
     height, width = original.shape[:2]
     data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
     decoded = merge_planes(coded.reconstructions)

@@ -12,16 +12,13 @@ import numpy as np
 
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
-from dinp.placement import Effort, Progress, TreeModel, Trial, first_tree, grow_tree, tune, wanted_points
-from dinp.pyramid import detail_gains
+from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.section import PlaneCode, encode_section
 from dinp.steps import MAX_STEP_INDEX, quantise, steps_of
 
 ROOT_LOG2 = 5
-POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
 CHROMA_STEP_OFFSET = -16  # an octave finer: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
-DEFAULT_EFFORT = Effort(0.6, 4, 1)
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,7 @@ def encode_planes(
             trial = tune(plane, mask, side_log2, None, 4)
         else:
             side_log2 = ROOT_LOG2
-            gains = detail_gains(plane, side_log2)
-            points = wanted_points(plane, gains, index, POINT_COST)
-            tree = first_tree(plane, gains, points, effort.share, tree_model)
-            report(0.1)
-            trial = grow_tree(plane, tree, points, effort, lambda f, report=report: report(0.1 + 0.8 * f))
+            trial = place_points(plane, index, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f))
         results.append(encode_plane(plane, index, trial, side_log2))
         done += plane.size
         report(1.0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dinp.entropy.tree import Tree, tree_from_scores
 from dinp.inpaint import Inpainter
-from dinp.pyramid import leaf_count, pruned_tree, pruned_tree_of_size
+from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
 from dinp.refine import grow, prune
 from dinp.section import known_data_of
 from dinp.steps import GREY, STEP_TABLE
@@ -22,6 +22,7 @@ from dinp.tonal import tonal_optimisation
 TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
 Progress = Callable[[float], None]
 
+POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
 SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
 SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
 
@@ -38,7 +39,7 @@ class Effort:
 DEFAULT_EFFORT = Effort(0.6, 4, 1)
 
 
-def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float) -> int:
+def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float = POINT_COST) -> int:
     """Number of values that a plane deserves at a step: as many leaves as its detail pays for."""
     step = float(STEP_TABLE[step_index]) / GREY
     return leaf_count(pruned_tree(gains, plane.shape, cost * step * step))
@@ -117,3 +118,29 @@ def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progre
         if trial.energy(plane) >= kept.energy(plane):
             trial, excess = kept, 0.6 * excess
     return trial
+
+
+def place_points(
+    plane: np.ndarray, step_index: int, side_log2: int, model: TreeModel | None, effort: Effort, progress: Progress
+) -> Trial:
+    """The tree for a plane at a quantisation step, with optimised values: all of the above in order.
+
+    Parameters
+    ----------
+    plane : (H, W) float array
+        Grey values nominally 0-255.
+    step_index : int
+        See `dinp.steps`.
+    side_log2 : int
+        Logarithm of the side of the tree's roots.
+    model : callable or None
+        Mask model, see `dinp.encoder.encode_planes`.
+    effort : Effort
+    progress : callable
+        Called with the fraction done, 0-1.
+    """
+    gains = detail_gains(plane, side_log2)
+    points = wanted_points(plane, gains, step_index)
+    tree = first_tree(plane, gains, points, effort.share, model)
+    progress(0.1)
+    return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f))
