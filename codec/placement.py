@@ -2,7 +2,8 @@
 
 Error-driven growth in a few stages, each judged by one tonally optimised inpainting, is what densification is for
 free masks; it is cheap here because each stage costs a set-up, a loose solve and two cycles per tonal step. On tuning
-pictures, growing the last 40 % of the points gained 0.1 to 0.8 dB over placing all of them at once.
+pictures, growing the last 40 % of the points gained 0.1 to 0.8 dB over placing all of them at once; the last quarter in
+three stages does as well, and takes a tenth less time.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class Effort:
     swaps: int
 
 
-DEFAULT_EFFORT = Effort(0.6, 4, 1)
+DEFAULT_EFFORT = Effort(0.75, 3, 1)
 
 
 def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float = POINT_COST) -> int:
