@@ -3,7 +3,7 @@
 The mask model says where most points go; everything after that is measured. For each plane: the quality gives the
 quantisation step; the step and the plane's detail give the number of points; the mask model places the first share of
 them; the others are added in stages where the error is largest, with the values tonally optimised throughout, and a
-round moves the points that matter least; the values are rounded to levels and coded.
+round moves the points that matter least; levels are chosen by error and bits, and coded.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ import numpy as np
 
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
+from dinp.levels import choose_levels
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.section import PlaneCode, encode_section
-from dinp.steps import MAX_STEP_INDEX, quantise, steps_of
+from dinp.steps import MAX_STEP_INDEX
 
 ROOT_LOG2 = 5
 CHROMA_STEP_OFFSET = -16  # an octave finer: a value at half resolution stands for four pixels
@@ -57,8 +58,7 @@ def encode_plane(
     plane: np.ndarray, step_index: int, trial: Trial, side_log2: int
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
     """Section, reconstruction, number of points and information content of one plane."""
-    levels = quantise(trial.values, steps_of(trial.known.side, step_index))
-    code = PlaneCode(trial.structure, side_log2, step_index, levels)
+    code = PlaneCode(trial.structure, side_log2, step_index, choose_levels(plane, trial, step_index))
     data, information = encode_section(code, trial.known)
     return data, reconstruct(code, trial.known), trial.known.y.size, information
 

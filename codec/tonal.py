@@ -23,6 +23,7 @@ def tonal_optimisation(
     steps: int = 6,
     cycles: int = 2,
     reconstruction: np.ndarray | None = None,
+    free: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Optimised values.
 
@@ -41,6 +42,8 @@ def tonal_optimisation(
         Multigrid cycles that stand in for an inpainting.
     reconstruction : (H, W) float64, optional
         The inpainting of `values`, where it is known already.
+    free : (n,) bool, optional
+        Values that may change; the others are held.
 
     Returns
     -------
@@ -50,24 +53,23 @@ def tonal_optimisation(
     """
     if reconstruction is None:
         reconstruction = inpainter.solve(known.spread(values))
-    scaling = 1.0 / known.side
+    scaling = 1.0 / known.side if free is None else free / known.side
     values = values.copy()
     reconstruction = reconstruction.copy()
     residual = plane - reconstruction
-    gradient = scaling * known.gather(inpainter.solve_adjoint(residual, cycles=cycles))
-    direction = gradient.copy()
-    energy = _squares(gradient)
+    direction: np.ndarray | float = 0.0
+    energy = np.inf
     for _ in range(steps):
+        gradient = scaling * known.gather(inpainter.solve_adjoint(residual, cycles=cycles))
+        previous, energy = energy, _squares(gradient)
         if energy < 1e-12:
             break
+        direction = gradient + (energy / previous) * direction
         change = inpainter.solve(known.spread(scaling * direction), cycles=cycles)
         length = energy / _squares(change)
         values += length * scaling * direction
         reconstruction += length * change
         residual -= length * change
-        gradient = scaling * known.gather(inpainter.solve_adjoint(residual, cycles=cycles))
-        previous, energy = energy, _squares(gradient)
-        direction = gradient + (energy / previous) * direction
     return values, reconstruction
 
 

@@ -14,6 +14,7 @@ A value is its level times its step, in units of 1/16 grey level. Values are cod
 All of it is integer arithmetic with the tables shipped in `tables/values.npz`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -163,6 +164,44 @@ def frequencies(
     return np.diff(bounds, axis=1), centre
 
 
+def walk_values(
+    y: np.ndarray,
+    x: np.ndarray,
+    side: np.ndarray,
+    step: np.ndarray,
+    shape: tuple[int, int],
+    levels_of: Callable[[Pass, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Go through the values in coding order; all that is known of a pass when it is coded is handed to `levels_of`.
+
+    Parameters
+    ----------
+    y, x, side, step : (n,) int64
+        Pixels of the values, sides of their cells in pixels, steps in 1/16 grey level.
+    shape : (height, width)
+    levels_of : callable
+        (pass, frequencies (m, 43), centre (m,)) -> levels (m,) int64 of the values `pass.index`; see `frequencies`.
+
+    Returns
+    -------
+    (n,) int64
+        The levels that `levels_of` gave.
+    """
+    state = _state(y, x, side, step)
+    levels = np.zeros(y.size, dtype=np.int64)
+    for p in passes(y, x, shape):
+        inputs, base, scale = features(state, p)
+        table, centre = frequencies(_network()(inputs), base, scale, state.step[p.index], tables())
+        levels[p.index] = levels_of(p, table, centre)
+        _store(state, p, levels[p.index], base)
+    return levels
+
+
+def symbols_of(levels: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Symbols 0..42 of levels, the outermost two for escapes."""
+    return np.clip(levels - centre, -RADIUS - 1, RADIUS + 1) + RADIUS + 1
+
+
 def encode_values(
     encoder: RangeEncoder,
     levels: np.ndarray,
@@ -176,16 +215,15 @@ def encode_values(
 
     Levels are integers with |level| <= 2^14; steps are integers in 1/16 grey level; all arrays are int64.
     """
-    state = _state(y, x, side, step)
-    for p in passes(y, x, shape):
-        x_p, base, scale = features(state, p)
-        table, centre = frequencies(_network()(x_p), base, scale, state.step[p.index], tables())
-        difference = levels[p.index] - centre
-        symbol = np.clip(difference, -RADIUS - 1, RADIUS + 1) + RADIUS + 1
-        encoder.encode_symbols(symbol, table, KIND)
-        escaped = np.abs(difference) > RADIUS
-        encoder.encode_excess(np.abs(difference[escaped]) - RADIUS - 1, KIND)
-        _store(state, p, levels[p.index], base)
+
+    def encode(p: Pass, table: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        level = levels[p.index]
+        encoder.encode_symbols(symbols_of(level, centre), table, KIND)
+        distance = np.abs(level - centre)
+        encoder.encode_excess(distance[distance > RADIUS] - RADIUS - 1, KIND)
+        return level
+
+    walk_values(y, x, side, step, shape, encode)
 
 
 def decode_values(
@@ -203,22 +241,18 @@ def decode_values(
     DinpError
         If the data is damaged.
     """
-    state = _state(y, x, side, step)
-    levels = np.zeros(y.size, dtype=np.int64)
-    for p in passes(y, x, shape):
-        x_p, base, scale = features(state, p)
-        table, centre = frequencies(_network()(x_p), base, scale, state.step[p.index], tables())
-        symbol = decoder.decode_symbols(table, KIND)
-        difference = symbol - RADIUS - 1
+
+    def decode(p: Pass, table: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        difference = decoder.decode_symbols(table, KIND) - RADIUS - 1
         escaped = np.abs(difference) > RADIUS
         excess = decoder.decode_excess(int(escaped.sum()), KIND)
         difference[escaped] += np.sign(difference[escaped]) * excess
         level = centre + difference
         if np.abs(level).max(initial=0) > MAX_LEVEL:
             raise DinpError("the coded data is damaged: a value is out of range")
-        levels[p.index] = level
-        _store(state, p, level, base)
-    return levels
+        return level
+
+    return walk_values(y, x, side, step, shape, decode)
 
 
 def _store(state: _State, p: Pass, level: np.ndarray, base: np.ndarray) -> None:

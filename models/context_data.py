@@ -1,9 +1,8 @@
 """Training samples of the context models: `python -m dinp.models.context_data --data DIR --out runs/contexts.npz`.
 
-Pictures are coded as the encoder codes them (first points, growth, tonal optimisation, quantisation)
-at many steps and densities, and what the coders see of every split flag and of every level is recorded. Planes are
-grey and chroma; some masks are free ones, from the teacher labels, so that the value model meets everything that a
-file can hold.
+Pictures are coded as the encoder codes them (network, growth, tonal optimisation, choice of levels) at many steps and
+densities, and what the coders see of every split flag and of every level is recorded. Planes are grey and chroma; some
+masks are free ones, from the teacher labels, so that the value model meets everything that a file can hold.
 """
 
 import argparse
@@ -14,14 +13,12 @@ from PIL import Image
 
 from dinp.entropy import flag_coder, value_coder
 from dinp.entropy.order import passes
-from dinp.entropy.tree import Tree
+from dinp.levels import choose_levels
 from dinp.models.hub import load_tree_model
-from dinp.placement import Effort, TreeModel, first_tree, grow_tree, tune, wanted_points
+from dinp.placement import DEFAULT_EFFORT, POINT_COST, TreeModel, Trial, first_tree, grow_tree, tune, wanted_points
 from dinp.pyramid import detail_gains
-from dinp.section import known_data_of
-from dinp.steps import quantise, steps_of
+from dinp.steps import steps_of
 
-EFFORT = Effort(0.6, 2, 0)
 ROOT_LOG2 = 5
 FREE_SIDE_LOG2 = 3
 FREE_CROP = 192
@@ -43,16 +40,14 @@ def flag_samples(flags: list[np.ndarray], shape: tuple[int, int], sides: list[in
     return np.concatenate(features), np.concatenate(targets)
 
 
-def value_samples(
-    values: np.ndarray, structure: Tree | np.ndarray, side_log2: int, step_index: int
-) -> dict[str, np.ndarray]:
+def value_samples(plane: np.ndarray, trial: Trial, step_index: int) -> dict[str, np.ndarray]:
     """What the value coder sees of each level: features, offset from the base prediction, scale and step."""
-    known = known_data_of(structure, side_log2)
+    known = trial.known
     steps = steps_of(known.side, step_index)
-    levels = quantise(values, steps)
+    levels = choose_levels(plane, trial, step_index)
     state = value_coder._state(known.y, known.x, known.side, steps)
     parts = []
-    for p in passes(known.y, known.x, structure.shape):
+    for p in passes(known.y, known.x, plane.shape):
         x, base, scale = value_coder.features(state, p)
         step = state.step[p.index]
         parts.append((x, levels[p.index] * step - base, scale, step))
@@ -69,18 +64,18 @@ def chroma(picture: Image.Image, band: int) -> np.ndarray:
 
 
 def code_plane(
-    plane: np.ndarray, rng: np.random.Generator, model: TreeModel | None
+    plane: np.ndarray, rng: np.random.Generator, model: TreeModel
 ) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Value samples and flag samples of a plane, coded at a random step and cost of points."""
     index = int(rng.integers(20, 104))
     gains = detail_gains(plane, ROOT_LOG2)
-    points = wanted_points(plane, gains, index, 4.0 * 2.0 ** rng.uniform(-1, 1))
-    trial = grow_tree(plane, first_tree(plane, gains, points, EFFORT.share, model), points, EFFORT, lambda _: None)
-    tree = trial.structure
-    return value_samples(trial.values, tree, ROOT_LOG2, index), flag_samples(tree.splits, tree.shape, tree.sides)
+    points = wanted_points(plane, gains, index, POINT_COST * 2.0 ** rng.uniform(-0.7, 0.7))
+    tree = first_tree(plane, gains, points, DEFAULT_EFFORT.share, model)
+    trial = grow_tree(plane, tree, points, DEFAULT_EFFORT, lambda _: None)
+    return value_samples(plane, trial, index), flag_samples(trial.structure.splits, plane.shape, trial.structure.sides)
 
 
-def generate(data: Path, count: int, seed: int, model: TreeModel | None) -> dict[str, np.ndarray]:
+def generate(data: Path, count: int, seed: int, model: TreeModel) -> dict[str, np.ndarray]:
     """Samples of `count` planes of random training pictures, in random orientation; trees begun by `model`."""
     rng = np.random.default_rng(seed)
     pictures = sorted([*(data / "train" / "bsds").iterdir(), *(data / "train" / "cid22").iterdir()])
@@ -97,7 +92,7 @@ def generate(data: Path, count: int, seed: int, model: TreeModel | None) -> dict
             mask = np.unpackbits(masks["bits"][i], count=FREE_CROP**2).reshape(FREE_CROP, FREE_CROP).astype(bool)
             # the step that the encoder's rule would pair with this density on a picture of middling detail
             index = int(np.clip(56 - 11.5 * np.log2(mask.mean() / 0.05) + rng.integers(-16, 17), 0, 120))
-            values.append(value_samples(tune(plane, mask, FREE_SIDE_LOG2, None, 3).values, mask, FREE_SIDE_LOG2, index))
+            values.append(value_samples(plane, tune(plane, mask, FREE_SIDE_LOG2, None, 3), index))
         else:
             with Image.open(pictures[int(rng.integers(len(pictures)))]) as file:
                 picture = file.convert("RGB").transpose(Image.Transpose(int(rng.integers(7))))
@@ -125,13 +120,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--network", action="store_true", help="trees begun by the shipped tree network, not the pyramid"
-    )
     args = parser.parse_args(argv)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    model = load_tree_model() if args.network else None
-    np.savez(args.out, **generate(args.data, args.count, args.seed, model))
+    np.savez(args.out, **generate(args.data, args.count, args.seed, load_tree_model()))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,18 @@ def test_tonal_optimisation_reaches_the_least_squares_solution():
     assert np.sum((ours - plane.ravel()) ** 2) <= 1.001 * least
 
 
+def test_tonal_optimisation_holds_what_is_not_free():
+    plane = smooth_plane((40, 48))
+    known = known_data_of_tree(random_tree((40, 48), 60, 0))
+    start = np.full(known.y.size, 90.0)
+    free = np.arange(known.y.size) % 3 > 0
+    inpainter = Inpainter(known.mask)
+    values, _ = tonal_optimisation(inpainter, known, plane, start, free=free)
+    assert np.array_equal(values[~free], start[~free])
+    errors = [np.sum((inpainter.solve(known.spread(v)) - plane) ** 2) for v in (values, start)]
+    assert errors[0] < 0.5 * errors[1]
+
+
 def test_few_cheap_steps_get_most_of_the_gain():
     from skimage.data import camera
 
