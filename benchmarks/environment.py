@@ -1,5 +1,6 @@
-"""Where and with what a result was measured: date, commit, processor and versions."""
+"""Where and with what a result was measured: date, commit, processor and versions; and the libraries it needs."""
 
+import importlib
 import os
 import platform
 import subprocess
@@ -7,6 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
+
+from dinp.errors import DinpError
 
 SOURCES = ("codec", "models", "entropy", "benchmarks", "constraints.txt")
 
@@ -36,6 +40,20 @@ def environment(packages: Sequence[str]) -> dict:
         "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := _version(name))},
     }
+
+
+def library(name: str) -> ModuleType:
+    """A module of a package that only benchmarks need, imported when it is used.
+
+    Raises
+    ------
+    DinpError
+        It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise DinpError(f"this benchmark needs the package {error.name}: pip install 'dinp[bench]'") from error
 
 
 def _git(root: Path, *arguments: str) -> str | None:
