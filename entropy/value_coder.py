@@ -33,6 +33,7 @@ SYMBOLS = 2 * RADIUS + 3
 MAX_LEVEL = 1 << 14
 _GREY = 16  # units per grey level
 _WEIGHT = 1 << 20
+_ROWS = 1024  # of distributions that are made at a time
 _FEATURES = 5 * len(DIRECTIONS) + 8
 
 
@@ -139,6 +140,17 @@ def frequencies(
     frequencies : (m, 43) int64, each >= 1, rows adding up to 2^16
     centre : (m,) int64
     """
+    rows = [slice(first, first + _ROWS) for first in range(0, base.size, _ROWS)]
+    parts = [_frequencies(output[r], base[r], scale[r], step[r], table) for r in rows]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _frequencies(
+    output: np.ndarray, base: np.ndarray, scale: np.ndarray, step: np.ndarray, table: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`frequencies` of so few rows that they stay in the cache."""
     k = COMPONENTS
     logit = output[:, :k] - output[:, :k].max(axis=1, keepdims=True)
     weight = exp2_fixed(np.maximum(logit, -10 << FRACTION), table["exp2"])
@@ -154,14 +166,19 @@ def frequencies(
     edge = (2 * (centre[:, None] + np.arange(-RADIUS, RADIUS + 2)) - 1) * (step256[:, None] >> 1)
     cumulative = np.zeros(edge.shape, dtype=np.int64)
     for j in range(k):
-        z = ((edge - mean[:, j : j + 1]) << 7) // spread[:, j : j + 1]
-        cumulative += weight[:, j : j + 1] * table["logistic"][np.clip(z, -2048, 2047) + 2048]
+        # the quotient of integers below 2^53, correctly rounded, has the floor of the exact one; and is several times
+        # faster than a division of integers
+        z = np.floor((edge - mean[:, j : j + 1]) * 128.0 / spread[:, j : j + 1])
+        np.clip(z, -2048, 2047, out=z)
+        cumulative += weight[:, j : j + 1] * table["logistic"][z.astype(np.int64) + 2048]
     cumulative >>= 14  # 0 .. 2^16
     free = ONE - SYMBOLS
     ends = ((cumulative * free) >> 16) + np.arange(1, SYMBOLS)
-    bounds = np.empty((edge.shape[0], SYMBOLS + 1), dtype=np.int64)
-    bounds[:, 0], bounds[:, 1:-1], bounds[:, -1] = 0, ends, ONE
-    return np.diff(bounds, axis=1), centre
+    counts = np.empty((edge.shape[0], SYMBOLS), dtype=np.int64)
+    counts[:, 0] = ends[:, 0]
+    np.subtract(ends[:, 1:], ends[:, :-1], out=counts[:, 1:-1])
+    counts[:, -1] = ONE - ends[:, -1]
+    return counts, centre
 
 
 def walk_values(

@@ -26,6 +26,9 @@ from dinp.entropy.value_coder import COMPONENTS
 from dinp.models.context_data import flag_samples
 from dinp.models.data import dihedral
 
+# A picture at a fine step has many more values than at a coarse one, but a saved bit counts for less there: values are
+# taken with a probability proportional to their step, in 1/16 grey level, up to this one.
+FULL_STEP = 256
 TABLES = Path(__file__).resolve().parent.parent / "entropy" / "tables"
 
 
@@ -171,16 +174,18 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("give --data for mask, --samples for tree and values")
     if args.what == "values":
         samples = gathered(args.samples, ["features", "offset", "scale", "step"])
+        keep = rng.random(samples["step"].size) < samples["step"] / FULL_STEP
+        samples = {name: column[keep] for name, column in samples.items()}
         loss: Loss = ValueLoss(samples)
         count = samples["step"].size
-        network = mlp([samples["features"].shape[1], 64, 32, 3 * COMPONENTS])
+        network = mlp([samples["features"].shape[1], 96, 48, 3 * COMPONENTS])
     else:
         if args.what == "tree":
             features, flags = gathered(args.samples, ["flag_features", "flags"]).values()
         else:
             features, flags = mask_samples(args.data, args.limit, rng)
         loss, count = FlagLoss(features, flags), flags.size
-        network = mlp([features.shape[1], 32, 16, 1])
+        network = mlp([features.shape[1], 48, 16, 1])
     print(f"{count} samples", flush=True)
     curve = fit(network, loss, count, count // 10, args.minutes, 4096, args.seed)
     arrays = integer_arrays(network) | shared_tables(args.what)
