@@ -15,10 +15,11 @@ from dinp.errors import DinpError
 from dinp.levels import choose_levels
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.section import PlaneCode, encode_section
-from dinp.steps import MAX_STEP_INDEX
+from dinp.steps import nearest_step_index
 
 ROOT_LOG2 = 5
-CHROMA_STEP_OFFSET = -16  # an octave finer: a value at half resolution stands for four pixels
+BIT_COST = 1.5  # squared error that a bit must save, in squared steps
+CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
 
 
@@ -47,18 +48,23 @@ class EncodedPicture:
     information: list[dict[str, float]]
 
 
-def step_index_of(quality: float) -> int:
-    """Step index of luma for a quality of 0-100: six octaves from 64 grey levels down to 1, at side 8."""
+def step_of(quality: float) -> float:
+    """Step of luma in grey levels, at side 8, for a quality of 0-100: six octaves from 64 down to 1.
+
+    The step that values are quantised with is the nearest of the table; the number of points and the cost of bits
+    follow the exact one, so that quality acts smoothly.
+    """
     if not 0 <= quality <= 100:
         raise DinpError(f"quality {quality:g} is out of range; choose one from 0 to 100")
-    return round(16 + 16 * 6 * (1 - quality / 100))
+    return 2.0 ** (6 * (1 - quality / 100))
 
 
 def encode_plane(
-    plane: np.ndarray, step_index: int, trial: Trial, side_log2: int
+    plane: np.ndarray, step: float, trial: Trial, side_log2: int
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
-    """Section, reconstruction, number of points and information content of one plane."""
-    code = PlaneCode(trial.structure, side_log2, step_index, choose_levels(plane, trial, step_index))
+    """Section, reconstruction, number of points and information content of one plane, for a step in grey levels."""
+    index = nearest_step_index(step)
+    code = PlaneCode(trial.structure, side_log2, index, choose_levels(plane, trial, index, BIT_COST * step * step))
     data, information = encode_section(code, trial.known)
     return data, reconstruct(code, trial.known), trial.known.y.size, information
 
@@ -95,7 +101,7 @@ def encode_planes(
     DinpError
         If the quality is out of range, or the mask is empty or of another shape.
     """
-    luma_index = step_index_of(quality)
+    luma_step = step_of(quality)
     if mask is not None and (mask.shape != planes[0].shape or not mask.any()):
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     total = sum(plane.size for plane in planes)
@@ -108,14 +114,14 @@ def encode_planes(
             if progress:
                 progress(offset + share * fraction)
 
-        index = int(np.clip(luma_index + (CHROMA_STEP_OFFSET if number else 0), 0, MAX_STEP_INDEX))
+        step = luma_step * (CHROMA_STEP if number else 1)
         if number == 0 and mask is not None:
             side_log2 = FREE_MASK_SIDE_LOG2
             trial = tune(plane, mask, side_log2, None, 4)
         else:
             side_log2 = ROOT_LOG2
-            trial = place_points(plane, index, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f))
-        results.append(encode_plane(plane, index, trial, side_log2))
+            trial = place_points(plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f))
+        results.append(encode_plane(plane, step, trial, side_log2))
         done += plane.size
         report(1.0)
     sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))

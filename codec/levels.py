@@ -19,11 +19,10 @@ from dinp.entropy.tree import Tree
 from dinp.entropy.value_coder import MAX_LEVEL, symbols_of, walk_values
 from dinp.inpaint import Inpainter
 from dinp.placement import Trial
-from dinp.steps import GREY, STEP_TABLE, steps_of
+from dinp.steps import GREY, steps_of
 from dinp.structure import KnownData
 from dinp.tonal import tonal_optimisation
 
-BIT_COST = 1.5  # squared error that a bit must save, in squared steps of side 8
 CANDIDATES = (-1, 0, 1)
 FIRST_RENEWAL, RENEWAL_GROWTH = 0.05, 1.5  # of the values; renewals follow when half as many again are quantised
 
@@ -41,7 +40,7 @@ def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
     return np.full(known.y.size, _WEIGHT_OF_PIXEL + _WEIGHT_AROUND * governed)
 
 
-def choose_levels(plane: np.ndarray, trial: Trial, step_index: int) -> np.ndarray:
+def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> np.ndarray:
     """Levels for optimised values.
 
     Parameters
@@ -52,6 +51,8 @@ def choose_levels(plane: np.ndarray, trial: Trial, step_index: int) -> np.ndarra
         Mask structure with tonally optimised values.
     step_index : int
         See `dinp.steps`.
+    bit_cost : float
+        Lambda: squared error, summed over pixels, that a bit must save.
 
     Returns
     -------
@@ -61,7 +62,6 @@ def choose_levels(plane: np.ndarray, trial: Trial, step_index: int) -> np.ndarra
     steps = steps_of(known.side, step_index)
     step = steps / GREY
     weights = weights_of(known, tree=isinstance(trial.structure, Tree)) * step**2
-    bit_cost = BIT_COST * (STEP_TABLE[step_index] / GREY) ** 2
     inpainter = Inpainter(known.mask)
     values, reconstruction = trial.values.copy(), trial.reconstruction
     moved = np.zeros(values.size)  # by quantisation, since the reconstruction was made

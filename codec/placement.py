@@ -16,7 +16,6 @@ from dinp.inpaint import Inpainter
 from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
 from dinp.refine import grow, prune
 from dinp.section import known_data_of
-from dinp.steps import GREY, STEP_TABLE
 from dinp.structure import KnownData
 from dinp.tonal import tonal_optimisation
 
@@ -40,9 +39,8 @@ class Effort:
 DEFAULT_EFFORT = Effort(0.75, 3, 1)
 
 
-def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step_index: int, cost: float = POINT_COST) -> int:
-    """Number of values that a plane deserves at a step: as many leaves as its detail pays for."""
-    step = float(STEP_TABLE[step_index]) / GREY
+def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step: float, cost: float = POINT_COST) -> int:
+    """Number of values that a plane deserves at a step in grey levels: as many leaves as its detail pays for."""
     return leaf_count(pruned_tree(gains, plane.shape, cost * step * step))
 
 
@@ -122,7 +120,7 @@ def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progre
 
 
 def place_points(
-    plane: np.ndarray, step_index: int, side_log2: int, model: TreeModel | None, effort: Effort, progress: Progress
+    plane: np.ndarray, step: float, side_log2: int, model: TreeModel | None, effort: Effort, progress: Progress
 ) -> Trial:
     """The tree for a plane at a quantisation step, with optimised values: all of the above in order.
 
@@ -130,8 +128,8 @@ def place_points(
     ----------
     plane : (H, W) float array
         Grey values nominally 0-255.
-    step_index : int
-        See `dinp.steps`.
+    step : float
+        Quantisation step of cells of side 8, grey levels.
     side_log2 : int
         Logarithm of the side of the tree's roots.
     model : callable or None
@@ -141,7 +139,7 @@ def place_points(
         Called with the fraction done, 0-1.
     """
     gains = detail_gains(plane, side_log2)
-    points = wanted_points(plane, gains, step_index)
+    points = wanted_points(plane, gains, step)
     tree = first_tree(plane, gains, points, effort.share, model)
     progress(0.1)
     return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f))

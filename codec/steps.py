@@ -12,6 +12,11 @@ MAX_STEP_INDEX = 175
 GREY = 16  # units per grey level
 
 
+def nearest_step_index(step: float) -> int:
+    """Index whose step for cells of side 8 is the nearest, on a logarithmic scale, to `step` in grey levels."""
+    return int(np.clip(round(16 + 16 * np.log2(step)), 0, MAX_STEP_INDEX))
+
+
 def steps_of(side: np.ndarray, index: int) -> np.ndarray:
     """Step of each value in 1/16 grey level, (n,) int64, for cell sides (n,), powers of two up to 128."""
     side_log2 = np.frexp(side.astype(np.float64))[1].astype(np.int64) - 1

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dinp.encoder import BIT_COST
 from dinp.entropy import flag_coder, value_coder
 from dinp.entropy.order import passes
 from dinp.levels import choose_levels
 from dinp.models.hub import load_tree_model
 from dinp.placement import DEFAULT_EFFORT, POINT_COST, TreeModel, Trial, first_tree, grow_tree, tune, wanted_points
 from dinp.pyramid import detail_gains
-from dinp.steps import steps_of
+from dinp.steps import GREY, STEP_TABLE, steps_of
 
 ROOT_LOG2 = 5
 FREE_SIDE_LOG2 = 3
@@ -44,7 +45,7 @@ def value_samples(plane: np.ndarray, trial: Trial, step_index: int) -> dict[str,
     """What the value coder sees of each level: features, offset from the base prediction, scale and step."""
     known = trial.known
     steps = steps_of(known.side, step_index)
-    levels = choose_levels(plane, trial, step_index)
+    levels = choose_levels(plane, trial, step_index, BIT_COST * (float(STEP_TABLE[step_index]) / GREY) ** 2)
     state = value_coder._state(known.y, known.x, known.side, steps)
     parts = []
     for p in passes(known.y, known.x, plane.shape):
@@ -69,7 +70,8 @@ def code_plane(
     """Value samples and flag samples of a plane, coded at a random step and cost of points."""
     index = int(rng.integers(20, 104))
     gains = detail_gains(plane, ROOT_LOG2)
-    points = wanted_points(plane, gains, index, POINT_COST * 2.0 ** rng.uniform(-0.7, 0.7))
+    step = float(STEP_TABLE[index]) / GREY
+    points = wanted_points(plane, gains, step, POINT_COST * 2.0 ** rng.uniform(-0.7, 0.7))
     tree = first_tree(plane, gains, points, DEFAULT_EFFORT.share, model)
     trial = grow_tree(plane, tree, points, DEFAULT_EFFORT, lambda _: None)
     return value_samples(plane, trial, index), flag_samples(trial.structure.splits, plane.shape, trial.structure.sides)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import random_tree, smooth_plane
 
-from dinp import levels
 from dinp.decoder import reconstruct
+from dinp.encoder import BIT_COST
 from dinp.entropy.value_coder import MAX_LEVEL
 from dinp.inpaint import Inpainter
 from dinp.levels import choose_levels, weights_of
@@ -23,6 +23,10 @@ def photograph(side=160):
     return camera()[100 : 100 + side, 150 : 150 + side].astype(float)
 
 
+def bit_cost_of(index):
+    return BIT_COST * (STEP_TABLE[index] / GREY) ** 2
+
+
 def good_tree(plane, points):
     return pruned_tree_of_size(detail_gains(plane, SIDE_LOG2), plane.shape, points)
 
@@ -32,7 +36,7 @@ def cost(plane, structure, known, chosen, index):
     code = PlaneCode(structure, SIDE_LOG2, index, chosen)
     bits = encode_section(code, known)[1]["values"]
     error = float(np.sum((reconstruct(code, known) - plane) ** 2))
-    return error + levels.BIT_COST * (STEP_TABLE[index] / GREY) ** 2 * bits, error
+    return error + bit_cost_of(index) * bits, error
 
 
 @pytest.mark.parametrize("index", [48, 72])
@@ -44,20 +48,19 @@ def test_costs_less_than_rounding(index, free):
     trial = tune(plane, structure, SIDE_LOG2, None, 4)
     known = trial.known
     least = np.sum((Inpainter(known.mask).solve(known.spread(trial.values)) - plane) ** 2)
-    chosen, _ = cost(plane, structure, known, choose_levels(plane, trial, index), index)
+    chosen, _ = cost(plane, structure, known, choose_levels(plane, trial, index, bit_cost_of(index)), index)
     rounded, _ = cost(plane, structure, known, quantise(trial.values, steps_of(known.side, index)), index)
     assert chosen - least < 0.98 * (rounded - least)
 
 
 def test_renewed_optimisation_makes_up_for_errors(monkeypatch):
     """With bits for nothing, what is left is rounding, in an order that lets later values help."""
-    monkeypatch.setattr(levels, "BIT_COST", 0.0)
     plane, index = photograph(), 80
     trial = tune(plane, good_tree(plane, 1500), SIDE_LOG2, None, 6)
     steps = steps_of(trial.known.side, index)
-    _, renewed = cost(plane, trial.structure, trial.known, choose_levels(plane, trial, index), index)
-    monkeypatch.setattr(levels, "FIRST_RENEWAL", 2.0)
-    plain = choose_levels(plane, trial, index)
+    _, renewed = cost(plane, trial.structure, trial.known, choose_levels(plane, trial, index, 0.0), index)
+    monkeypatch.setattr("dinp.levels.FIRST_RENEWAL", 2.0)
+    plain = choose_levels(plane, trial, index, 0.0)
     assert np.array_equal(plain, quantise(trial.values, steps))
     least = np.sum((Inpainter(trial.known.mask).solve(trial.known.spread(trial.values)) - plane) ** 2)
     assert renewed - least < 0.95 * (cost(plane, trial.structure, trial.known, plain, index)[1] - least)
@@ -66,7 +69,7 @@ def test_renewed_optimisation_makes_up_for_errors(monkeypatch):
 def test_any_shape(shape):
     plane = smooth_plane(shape)
     trial = tune(plane, random_tree(shape, 60, 0), SIDE_LOG2, None, 2)
-    chosen = choose_levels(plane, trial, 40)
+    chosen = choose_levels(plane, trial, 40, bit_cost_of(40))
     assert chosen.shape == trial.values.shape
     rounded = quantise(trial.values, steps_of(trial.known.side, 40))
     ours, theirs = (cost(plane, trial.structure, trial.known, which, 40)[0] for which in (chosen, rounded))
@@ -76,7 +79,7 @@ def test_any_shape(shape):
 def test_levels_stay_in_range():
     plane = np.full((16, 16), 1e9)
     trial = tune(plane, random_tree((16, 16), 9, 0), SIDE_LOG2, None, 1)
-    assert np.abs(choose_levels(plane, trial, 0)).max() == MAX_LEVEL
+    assert np.abs(choose_levels(plane, trial, 0, 0.0)).max() == MAX_LEVEL
 
 
 @pytest.mark.parametrize("free", [False, True])

@@ -5,7 +5,7 @@ import pytest
 from conftest import random_tree, smooth_plane
 
 from dinp.decoder import decode_planes, describe_section, reconstruct
-from dinp.encoder import encode_planes, step_index_of
+from dinp.encoder import encode_planes, step_of
 from dinp.errors import DinpError
 from dinp.placement import Effort
 from dinp.section import PlaneCode, decode_section, encode_section
@@ -110,7 +110,7 @@ def test_unusable_masks_are_refused(mask):
 @pytest.mark.parametrize("quality", [-1, 100.5, float("nan")])
 def test_quality_out_of_range_is_refused(quality):
     with pytest.raises(DinpError):
-        step_index_of(quality)
+        step_of(quality)
 
 
 def test_a_tree_model_is_asked_at_the_density_of_the_file():
