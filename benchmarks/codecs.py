@@ -21,6 +21,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,7 +138,7 @@ class Dinp(Codec):
     """This package."""
 
     name = "dinp"
-    settings = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 65, 80, 95)
+    settings = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 65, 80, 95)
 
     def version(self) -> str:
         """Version, and a hash over the code, weights and tables that coding could depend on."""
@@ -260,6 +261,16 @@ class Avif(_PillowCodec):
 
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif())}
+
+
+@cache
+def prepared_codec(name: str) -> Codec:
+    """A codec that has coded a small picture in this process: no other is charged for imports and loading weights."""
+    codec = CODECS[name]
+    picture = np.zeros((32, 32), np.uint8)
+    for one in (picture, np.dstack([picture] * 3)):
+        codec.run(one, codec.settings[-1])
+    return codec
 
 
 def codecs_named(names: Sequence[str]) -> list[Codec]:

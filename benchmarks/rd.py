@@ -1,7 +1,7 @@
 """Rate against distortion: dinp and the codecs that ship with Pillow, on any folder of pictures.
 
     dinp bench rd run --pictures DIR --out rd.json [--mode grey|colour|both] [--codecs dinp,jpeg,...] [--jobs N]
-    dinp bench rd table rd.json [more.json ...]
+    dinp bench rd table rd.json [more.json ...] [--metric METRIC] [--readme README.md]
     dinp bench rd plot rd.json [more.json ...] --out FOLDER
     dinp bench rd report rd.json [more.json ...] --pictures DIR --out report/index.html
 
@@ -19,8 +19,11 @@ import click
 
 from dinp.benchmarks.codecs import CODECS, codecs_named
 from dinp.benchmarks.metrics import METRICS, check_metrics
+from dinp.benchmarks.readme import END, replace_section
 from dinp.benchmarks.runs import MODES, Results, Task, pictures_in, run_tasks
 from dinp.errors import DinpError
+
+MARKER = "<!-- rd tables -->"
 
 
 def make_tasks(args: argparse.Namespace) -> list[Task]:
@@ -58,11 +61,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def table(args: argparse.Namespace) -> int:
-    """Print Markdown."""
+    """Print Markdown, or write it into a file."""
     from dinp.benchmarks import tables
-    from dinp.benchmarks.curves import load_points
+    from dinp.benchmarks.curves import load_measured
 
-    click.echo("\n\n".join(t.markdown() for t in tables.tables(load_points(args.results), args.metric)))
+    measured = load_measured(args.results)
+    found = tables.tables(measured, args.metric, args.qualities, args.per_picture)
+    text = tables.markdown(found, measured)
+    if args.readme is None:
+        click.echo(text)
+    else:
+        replace_section(args.readme, MARKER, text)
+        click.echo(args.readme)
     return 0
 
 
@@ -142,6 +152,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("results", type=Path, nargs="+", help="JSON files of runs")
         if name == "table":
             one.add_argument("--metric", choices=tuple(METRICS), default="psnr", help="for the comparison of codecs")
+            one.add_argument("--qualities", type=_numbers, help="settings of dinp to list (default: all)")
+            one.add_argument("--per-picture", action="store_true", help="add the BD-rates on each picture")
+            one.add_argument("--readme", type=Path, help=f"write into this file, between {MARKER} and {END}")
         else:
             one.add_argument("--out", type=Path, required=True, help="folder" if name == "plot" else "HTML file")
     one.add_argument("--pictures", type=Path, required=True, help="folder of the pictures that were measured")

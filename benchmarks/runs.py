@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from dinp.benchmarks.codecs import CODECS, Codec
+from dinp.benchmarks.codecs import Codec, prepared_codec
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.metrics import METRICS, measure
 from dinp.errors import DinpError
@@ -105,7 +105,7 @@ def measure_task(task: Task) -> dict | None:
     picture = load_picture(task.path, task.mode)
     if picture is None:
         return None
-    codec = CODECS[task.codec]
+    codec = prepared_codec(task.codec)
     height, width = picture.shape[:2]
     series: dict = {"codec": task.codec, "mode": task.mode, "picture": task.path.name, "width": width, "height": height}
     columns: dict[str, list] = {}
