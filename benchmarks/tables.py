@@ -194,9 +194,9 @@ def bd_table(
         line += [f"{fmean(row[name] for row in rows):.3f}" if rows else DASH for name in ("encode_s", "decode_s")]
         lines.append(tuple(line))
     note = (
-        f"BD-rate: negative means fewer bits at equal {NAMES[metric]}, over {LOW:g}-{HIGH:g} bits per pixel; the mean of "
-        "the pictures' BD-rates, the range they lie in, and the BD-rate of the mean curves. In brackets: number of "
-        "pictures on which both codecs reach a common value, if not all. Seconds are means over the files of that range."
+        f"BD-rate: negative means fewer bits at equal {NAMES[metric]}, over {LOW:g}-{HIGH:g} bits per pixel; the mean "
+        "of the pictures' BD-rates, the range they lie in, and the BD-rate of the mean curves. In brackets: number of "
+        "pictures on which both codecs reach a common value, if not all. Seconds: means over the files of that range."
     )
     return Table(f"{title}: BD-rate ({NAMES[metric]})", (*head, "encode s", "decode s"), tuple(lines), note)
 
