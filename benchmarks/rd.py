@@ -79,10 +79,10 @@ def table(args: argparse.Namespace) -> int:
 def plot(args: argparse.Namespace) -> int:
     """Write curves as PNG files."""
     from dinp.benchmarks import plots
-    from dinp.benchmarks.curves import load_points
+    from dinp.benchmarks.curves import load_measured
 
     args.out.mkdir(parents=True, exist_ok=True)
-    for path in plots.write_plots(load_points(args.results), args.out):
+    for path in plots.write_plots(load_measured(args.results), args.out):
         click.echo(path)
     return 0
 
@@ -90,10 +90,10 @@ def plot(args: argparse.Namespace) -> int:
 def write_report(args: argparse.Namespace) -> int:
     """Write the HTML page."""
     from dinp.benchmarks import report
-    from dinp.benchmarks.curves import load_points
+    from dinp.benchmarks.curves import load_measured
 
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    points = load_points(args.results)
+    points = load_measured(args.results)
     paths = report.chosen_pictures(pictures_in(args.pictures), args.show)
     steps = len(paths) * len(args.bpp) * len(report.shown_codecs(points, args.mode))
     with click.progressbar(length=steps, label="coding pictures to show", file=sys.stderr) as bar:
