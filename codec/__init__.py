@@ -75,7 +75,10 @@ class Encoding:
 def encode(
     image: Image.Image | np.ndarray,
     *,
-    quality: float = 50,
+    quality: float | None = None,
+    target_bytes: int | None = None,
+    target_psnr: float | None = None,
+    effort: int = 2,
     mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
@@ -87,14 +90,21 @@ def encode(
     image : PIL image or ndarray
         A Pillow image (`dinp.planes` tells which modes are taken, converted or refused), or a uint8 array of shape
         (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
-    quality : float
-        0 (smallest file) to 100 (best picture).
+    quality : float, optional
+        0 (smallest file) to 100 (best picture); 50 where neither it nor a target is given.
+    target_bytes : int, optional
+        In place of a quality: the best picture in at most so many bytes, found by a search.
+    target_psnr : float, optional
+        In place of a quality: the smallest file with at least this PSNR in dB, found by a search.
+    effort : int
+        1: the network places all points; 2: it places three quarters of them, and the rest go where the error is
+        largest; 3: five more rounds of moving points.
     mask : (height, width) bool array, optional
         An inpainting mask of your own for the grey or luma plane, in place of the learned tree of cells.
     max_pixels : int
         Pictures with more pixels are refused.
     progress : callable, optional
-        Called now and then with the done fraction, 0 to 1.
+        Called now and then with the done fraction, 0 to 1; a search starts again from 0 at each trial.
 
     Returns
     -------
@@ -104,9 +114,18 @@ def encode(
     Raises
     ------
     DinpError
-        The picture or the quality cannot be used.
+        The picture, the quality or the effort cannot be used, or no quality reaches the target.
     """
-    encoding = encode_with_report(image, quality=quality, mask=mask, max_pixels=max_pixels, progress=progress)
+    encoding = encode_with_report(
+        image,
+        quality=quality,
+        target_bytes=target_bytes,
+        target_psnr=target_psnr,
+        effort=effort,
+        mask=mask,
+        max_pixels=max_pixels,
+        progress=progress,
+    )
     for notice in encoding.notices:
         warnings.warn(notice, DinpNotice, stacklevel=2)
     return encoding.data
@@ -115,13 +134,19 @@ def encode(
 def encode_with_report(
     image: Image.Image | np.ndarray,
     *,
-    quality: float = 50,
+    quality: float | None = None,
+    target_bytes: int | None = None,
+    target_psnr: float | None = None,
+    effort: int = 2,
     mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Encoding:
     """Like `encode`, but returns the file with its quality figures, and the notices instead of warning of them."""
     start = time.perf_counter()
+    if sum(given is not None for given in (quality, target_bytes, target_psnr)) > 1:
+        raise DinpError("quality, target_bytes and target_psnr exclude one another: give one of them")
+    quality = 50 if quality is None else quality
     check_quality(quality)
     notices: tuple[str, ...] = ()
     if isinstance(image, Image.Image):
@@ -134,24 +159,37 @@ def encode_with_report(
     if mask is not None:
         _check_mask(mask, original.shape[:2])
 
-    from dinp.encoder import encode_planes
+    from dinp.encoder import EncodedPicture, encode_planes
     from dinp.models import load_tree_model
+    from dinp.placement import EFFORTS
+    from dinp.targets import psnr_target, search, size_target
 
+    if effort not in EFFORTS:
+        raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
     planes = split_planes(original)
-    model = None if mask is not None and len(planes) == 1 else load_tree_model()
-    coded = encode_planes(planes, quality=float(quality), tree_model=model, mask=mask, progress=progress)
     height, width = original.shape[:2]
-    data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
-    decoded = merge_planes(coded.reconstructions)
-    return Encoding(
-        data=data,
-        original=original,
-        decoded=decoded,
-        density=coded.density,
-        psnr=psnr(original, decoded),
-        seconds=time.perf_counter() - start,
-        notices=notices,
-    )
+    model = None if mask is not None and len(planes) == 1 else load_tree_model()
+
+    def code(quality: float, previous: tuple[EncodedPicture, Encoding] | None) -> tuple[EncodedPicture, Encoding]:
+        coded = encode_planes(
+            planes,
+            quality=float(quality),
+            tree_model=model,
+            mask=mask,
+            effort=EFFORTS[effort],
+            start=previous and previous[0],
+            progress=progress,
+        )
+        data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
+        decoded = merge_planes(coded.reconstructions)
+        seconds = time.perf_counter() - start
+        return coded, Encoding(data, original, decoded, coded.density, psnr(original, decoded), seconds, notices)
+
+    if target_bytes is not None:
+        return search(code, size_target(target_bytes, lambda result: len(result[1].data)))[1]
+    if target_psnr is not None:
+        return search(code, psnr_target(target_psnr, lambda result: result[1].psnr))[1]
+    return code(quality, None)[1]
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, progress: Progress | None = None) -> Image.Image:

@@ -66,8 +66,8 @@ def main() -> None:
     """Image codec that rebuilds pictures by diffusion inpainting from a learned mask."""
 
 
-def _check_quality(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if not 0 <= value <= 100:  # unlike click's FloatRange, this catches nan
+def _check_quality(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 <= value <= 100:  # unlike click's FloatRange, this catches nan
         raise click.BadParameter("must be a number from 0 to 100")
     return value
 
@@ -86,29 +86,61 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
     "-q",
     "--quality",
     type=float,
-    default=50,
-    show_default=True,
     callback=_check_quality,
-    help="0 (smallest file) to 100 (best picture).",
+    help="0 (smallest file) to 100 (best picture).  [default: 50]",
+)
+@click.option(
+    "--target-size", type=click.IntRange(min=1), metavar="BYTES", help="Best quality in at most so many bytes."
+)
+@click.option("--target-bpp", type=float, metavar="BPP", help="Best quality in at most so many bits per pixel.")
+@click.option("--target-psnr", type=float, metavar="DB", help="Smallest file with at least this PSNR.")
+@click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(1, 3),
+    default=2,
+    show_default=True,
+    help="1: the network alone places the points; 2: and growth where the error is; 3: and more rounds of moving them.",
 )
 @click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
 @_force
 @_max_pixels
 @_verbose
 def encode(
-    source: str, target: str, quality: float, mask: str | None, force: bool, max_pixels: int, verbose: bool
+    source: str,
+    target: str,
+    quality: float | None,
+    target_size: int | None,
+    target_bpp: float | None,
+    target_psnr: float | None,
+    effort: int,
+    mask: str | None,
+    force: bool,
+    max_pixels: int,
+    verbose: bool,
 ) -> None:
     """Code a picture as a dinp file.
 
     INPUT is a picture in any format that Pillow opens, OUTPUT the file to write; "-" stands for stdin or stdout.
     """
+    if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
+        raise click.UsageError("--quality and the targets exclude one another.")
     files.check_output(target, force=force, source=source)
     import dinp
 
     with _open_picture(source, max_pixels) as picture, _progress("encoding") as progress:
         known = None if mask is None else _read_mask(mask, max_pixels)
+        if target_bpp is not None:
+            target_size = _bytes_at(target_bpp, picture.width * picture.height)
         encoding = dinp.encode_with_report(
-            picture, quality=quality, mask=known, max_pixels=max_pixels, progress=progress
+            picture,
+            quality=quality,
+            target_bytes=target_size,
+            target_psnr=target_psnr,
+            effort=effort,
+            mask=known,
+            max_pixels=max_pixels,
+            progress=progress,
         )
     files.write_output(target, encoding.data, force=force)
     for notice in encoding.notices:
@@ -119,6 +151,13 @@ def encode(
     )
     if verbose:
         _say(_describe(dinp.info(encoding.data, max_pixels=max_pixels)))
+
+
+def _bytes_at(bpp: float, pixels: int) -> int:
+    """The most bytes that are not more than so many bits per pixel."""
+    if not 8 <= bpp * pixels < float("inf"):
+        raise DinpError(f"{bpp:g} bits per pixel of this picture are not a byte: give a larger --target-bpp")
+    return int(bpp * pixels / 8)
 
 
 @main.command()

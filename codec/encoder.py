@@ -39,6 +39,8 @@ class EncodedPicture:
         Number of values of plane 0.
     information : list of dict
         Information content in bits by kind (`mask`, `values`), one dict a plane.
+    trials : list of Trial
+        Mask structure and values of each plane before quantisation.
     """
 
     sections: list[bytes]
@@ -46,6 +48,7 @@ class EncodedPicture:
     density: float
     points: int
     information: list[dict[str, float]]
+    trials: list[Trial]
 
 
 def step_of(quality: float) -> float:
@@ -76,6 +79,7 @@ def encode_planes(
     tree_model: TreeModel | None = None,
     mask: np.ndarray | None = None,
     effort: Effort = DEFAULT_EFFORT,
+    start: EncodedPicture | None = None,
     progress: Progress | None = None,
 ) -> EncodedPicture:
     """Code a picture's planes.
@@ -93,6 +97,8 @@ def encode_planes(
         A free inpainting mask for plane 0 in place of a tree.
     effort : Effort
         How trees are refined.
+    start : EncodedPicture, optional
+        The same picture coded with another quality, whose work is reused.
     progress : callable, optional
         Called with the fraction done, 0-1.
 
@@ -106,6 +112,7 @@ def encode_planes(
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     total = sum(plane.size for plane in planes)
     results = []
+    trials: list[Trial] = []
     done = 0
     for number, plane in enumerate(planes):
         offset, share = done / total, plane.size / total
@@ -115,14 +122,18 @@ def encode_planes(
                 progress(offset + share * fraction)
 
         step = luma_step * (CHROMA_STEP if number else 1)
+        previous = start.trials[number] if start else None
         if number == 0 and mask is not None:
             side_log2 = FREE_MASK_SIDE_LOG2
-            trial = tune(plane, mask, side_log2, None, 4)
+            trial = previous or tune(plane, mask, side_log2, None, 4)
         else:
             side_log2 = ROOT_LOG2
-            trial = place_points(plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f))
+            trial = place_points(
+                plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous
+            )
+        trials.append(trial)
         results.append(encode_plane(plane, step, trial, side_log2))
         done += plane.size
         report(1.0)
     sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))
-    return EncodedPicture(sections, reconstructions, points[0] / planes[0].size, points[0], information)
+    return EncodedPicture(sections, reconstructions, points[0] / planes[0].size, points[0], information, trials)

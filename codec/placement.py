@@ -36,7 +36,10 @@ class Effort:
     swaps: int
 
 
-DEFAULT_EFFORT = Effort(0.75, 3, 1)
+EFFORTS = {1: Effort(1.0, 0, 0), 2: Effort(0.75, 3, 1), 3: Effort(0.75, 3, 6)}
+DEFAULT_EFFORT = EFFORTS[2]
+STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
+REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another
 
 
 def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step: float, cost: float = POINT_COST) -> int:
@@ -91,12 +94,20 @@ def tune(
     )
 
 
-def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progress: Progress) -> Trial:
-    """Error-driven growth of a tree to `points` leaves, then rounds that move points; tonally optimised throughout."""
-    side_log2 = len(tree.splits)
-    total = effort.stages + 2 * effort.swaps + 1
-    trial = tune(plane, tree, side_log2, None, 2)
-    first = leaf_count(tree)
+def grow_tree(
+    plane: np.ndarray, start: Tree | Trial, points: int, effort: Effort, progress: Progress = lambda _: None
+) -> Trial:
+    """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
+
+    A start with too many leaves is pruned instead.
+    """
+    trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
+    side_log2 = len(trial.structure.splits)
+    first = trial.known.y.size
+    stages = effort.stages
+    if isinstance(start, Trial):
+        stages = min(stages, 1 + int(max(0.0, np.log(points / first) / STAGE_GROWTH)))
+    total = stages + 2 * effort.swaps + 1
     done = 1
 
     def step(structure: Tree, steps: int) -> Trial:
@@ -106,8 +117,11 @@ def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progre
         progress(done / total)
         return tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
 
-    for stage in range(effort.stages):
-        size = int(first * (points / first) ** ((stage + 1) / effort.stages))
+    if first > points:
+        stages = 0
+        trial = step(prune(trial.structure, trial.reconstruction, points), 2)
+    for stage in range(stages):
+        size = int(first * (points / first) ** ((stage + 1) / stages))
         trial = step(grow(trial.structure, plane - trial.reconstruction, size), 2)
     excess = SWAP_SHARE
     for _ in range(effort.swaps):
@@ -120,7 +134,13 @@ def grow_tree(plane: np.ndarray, tree: Tree, points: int, effort: Effort, progre
 
 
 def place_points(
-    plane: np.ndarray, step: float, side_log2: int, model: TreeModel | None, effort: Effort, progress: Progress
+    plane: np.ndarray,
+    step: float,
+    side_log2: int,
+    model: TreeModel | None,
+    effort: Effort,
+    progress: Progress = lambda _: None,
+    start: Trial | None = None,
 ) -> Trial:
     """The tree for a plane at a quantisation step, with optimised values: all of the above in order.
 
@@ -137,9 +157,14 @@ def place_points(
     effort : Effort
     progress : callable
         Called with the fraction done, 0-1.
+    start : Trial, optional
+        What this function returned for another step: where it is not too far off, its tree is grown or pruned, which
+        takes less time than beginning anew.
     """
     gains = detail_gains(plane, side_log2)
     points = wanted_points(plane, gains, step)
+    if start is not None and effort.stages and 1 / REUSE <= points / start.known.y.size <= REUSE:
+        return grow_tree(plane, start, points, effort, progress)
     tree = first_tree(plane, gains, points, effort.share, model)
     progress(0.1)
     return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f))

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -89,6 +90,20 @@ def test_quality(folder):
         sizes.append((folder / "new.dinp").stat().st_size)
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[2]
+
+
+def test_targets_and_effort(folder, coded):
+    assert dinp_command("encode", "--target-size", "150", "picture.png", "new.dinp").exit_code == 0
+    assert 120 <= (folder / "new.dinp").stat().st_size <= 150
+    assert dinp_command("encode", "--target-bpp", "0.6", "-f", "picture.png", "new.dinp").exit_code == 0
+    assert (folder / "new.dinp").stat().st_size <= 150
+    result = dinp_command("encode", "--target-psnr", "30", "-f", "picture.png", "new.dinp")
+    assert float(re.search(r"PSNR ([\d.]+) dB", result.stderr).group(1)) >= 30
+    assert dinp_command("encode", "-e", "1", "-f", "picture.png", "new.dinp").exit_code == 0
+    assert (folder / "new.dinp").read_bytes() != coded
+    fails("are not a byte", "encode", "--target-bpp", "0.000001", "picture.png", "other.dinp")
+    for options in (["-q", "5", "--target-size", "150"], ["--target-size", "0"], ["-e", "9"]):
+        assert dinp_command("encode", *options, "picture.png", "other.dinp").exit_code == 2
 
 
 def test_a_mask_from_a_picture(folder, picture):
