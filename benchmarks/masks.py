@@ -1,6 +1,7 @@
 """Quality of inpainting masks at equal density: random, analytic and learned ones.
 
     python -m dinp.benchmarks.masks --data DATA --out masks.json [--pictures N] [--densities 0.02 0.05 0.1]
+        [--readme README.md]
 
 For each picture of `DATA/report/bsds_test` (or another folder, `--set`), grey and cut to its central 256 x 256 pixels:
 the PSNR of the inpainted picture, with the original values at the mask (plain) and after tonal optimisation. Known
@@ -10,21 +11,19 @@ values and reconstructions are not quantised; reconstructions are clipped to 0-2
 import argparse
 import json
 import math
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from dinp.benchmarks.environment import environment
+from dinp.benchmarks.readme import markdown_table, replace_section
 from dinp.errors import DinpError
 from dinp.inpaint import Inpainter
 from dinp.models.classical import analytic_mask, random_mask
@@ -34,6 +33,7 @@ from dinp.tonal import tonal_optimisation
 
 SIZE = 256
 DENSITIES = (0.02, 0.05, 0.10)
+PACKAGES = ("dinp", "numpy", "scipy", "torch")
 TONAL_STEPS = 20
 TONAL_CYCLES = 3
 
@@ -125,20 +125,26 @@ def margins(rows: list[dict], method: str = "learned") -> list[dict]:
     return out
 
 
-def environment() -> dict:
-    """Date, commit, processor, threads and versions."""
-    cpu = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
-    here = Path(__file__).resolve().parent
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip() or None,
-        "cpu": names[0] if names else platform.processor(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("dinp", "numpy", "scipy", "torch")},
-    }
+def readme_table(result: dict) -> str:
+    """Markdown: mean PSNR of each method and density, and the learned masks' margins."""
+    densities = sorted({row["density"] for row in result["results"]})
+    head = ["PSNR in dB, plain / tonally optimised", *(f"{100 * d:g} %" for d in densities), "ms per mask"]
+    rows = []
+    for name in dict.fromkeys(row["method"] for row in result["results"]):
+        own = {row["density"]: row for row in result["results"] if row["method"] == name}
+        cells = [f"{own[d]['plain_psnr']:.2f} / {own[d]['tonal_psnr']:.2f}" for d in densities]
+        rows.append([name, *cells, f"{1000 * statistics.fmean(row['seconds'] for row in own.values()):.1f}"])
+    for name in dict.fromkeys(margin["over"] for margin in result["margins"]):
+        own = {margin["density"]: margin for margin in result["margins"] if margin["over"] == name}
+        cells = [f"+{own[d]['plain_db']:.2f} / +{own[d]['tonal_db']:.2f}".replace("+-", "-") for d in densities]
+        rows.append([f"learned over {name}", *cells, ""])
+    count = len(result["pictures"])
+    least = min(margin["tonal_won"] for margin in result["margins"])
+    return (
+        f"{count} pictures of `{result['set']}`, the central {result['size']} x {result['size']} pixels. "
+        f"After tonal optimisation the learned mask wins every comparison on at least {least} of them.\n\n"
+        f"{markdown_table(head, rows)}"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,6 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=SIZE, help=f"side of the central crop (default {SIZE})")
     parser.add_argument("--densities", type=float, nargs="+", default=list(DENSITIES))
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
+    parser.add_argument("--readme", type=Path, help="write the table into this file, between its markers")
     args = parser.parse_args(argv)
     folder = args.data / args.set
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".jpg", ".png", ".pgm", ".tif"})[: args.pictures]
@@ -164,8 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     settings = {"set": args.set, "pictures": [p.name for p in paths], "size": args.size}
     settings |= {"tonal_steps": TONAL_STEPS, "tonal_cycles": TONAL_CYCLES, "psnr": "clipped to 0-255, not rounded"}
-    result = {"benchmark": "masks", **environment(), **settings, "margins": margins(rows), "results": rows}
+    result = {"benchmark": "masks", **environment(PACKAGES), "threads": 1, **settings}
+    result |= {"margins": margins(rows), "results": rows}
     args.out.write_text(json.dumps(result, indent=1) + "\n")
+    if args.readme:
+        replace_section(args.readme, "<!-- masks -->", readme_table(result))
     return 0
 
 
