@@ -1,73 +1,48 @@
-"""Speed of the inpainting solver, side by side with stock `pyamg.ruge_stuben_solver`, to the same measured accuracy.
+"""Speed of the inpainting solver, side by side with pyamg, to the same measured accuracy.
 
     python -m dinp.benchmarks.speed --out speed.json [--size 768x512] [--densities 0.01 0.03 0.1] [--picture FILE]
+        [--readme README.md]
+
+Contenders: our solver (`dinp.inpaint`) at its default tolerance; `stock`, pyamg's `ruge_stuben_solver`; `geometric`, a
+geometric hierarchy in pyamg's `MultilevelSolver` (`dinp.benchmarks.pyamg_solvers`). Those of pyamg run as many
+CG-accelerated V-cycles as they need to be as accurate as ours, found before anything is timed, and start from the mean
+of the known values; assembling the sparse matrix is not in their times (reported apart).
 
 Masks: random ones, and structured ones (the pixels with the largest |Laplacian| of the picture). The error of a
 reconstruction is its largest deviation, in grey levels, from a direct sparse solve (above two million pixels: from the
-stock solver run until it stands still). Our solver runs at its default
-tolerance; the stock solver runs as many CG-accelerated V-cycles as it needs to be as accurate, found before anything is
-timed, and starts from the mean of the known values. Its time excludes assembling the sparse matrix (reported apart).
-Repeats are interleaved; times are medians, and ratios are medians of the ratios within a repeat.
+stock solver run until it stands still). Repeats are interleaved; times are medians, and ratios are medians of those
+within a repeat.
 """
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyamg
 import scipy.ndimage as ndi
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse.linalg import splu
 
+from dinp.benchmarks.environment import environment
+from dinp.benchmarks.pyamg_solvers import assemble, geometric_solver, ruge_stuben_solver
+from dinp.benchmarks.readme import markdown_table, replace_section
 from dinp.errors import DinpError
 from dinp.inpaint import TOLERANCE, Inpainter
 
+PACKAGES = ("dinp", "numpy", "scipy", "pyamg")
 DENSITIES = (0.01, 0.03, 0.1)
 MAX_CYCLES = 60
 DIRECT_PIXELS = 2_000_000
 
 
-def assemble(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[sp.csr_array, NDArray[np.float64]]:
-    """The sparse system ``A x = b`` of the unknown pixels, in raster order: 5-point stencil, reflecting boundary."""
-    number = np.cumsum(~mask).reshape(mask.shape) - 1
-    degree = np.zeros(mask.shape)
-    b = np.zeros(mask.shape)
-    rows, columns = [], []
-    for here, there in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:, 1:], np.s_[:, :-1]),
-        (np.s_[:-1], np.s_[1:]),
-        (np.s_[1:], np.s_[:-1]),
-    ):
-        degree[here] += 1
-        b[here] += np.where(mask[there], values[there], 0)
-        both = ~mask[here] & ~mask[there]
-        rows.append(number[here][both])
-        columns.append(number[there][both])
-    unknown = ~mask
-    n = int(unknown.sum())
-    i, j = np.concatenate(rows), np.concatenate(columns)
-    W = sp.coo_array((np.ones(i.size), (i, j)), shape=(n, n))
-    A = (sp.diags_array(degree[unknown]) - W).tocsr()
-    A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)  # what pyamg's kernels take
-    return A, b[unknown]
-
-
-def stock_cycles(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: float) -> tuple[int, list[float]]:  # noqa: ANN401
-    """Fewest CG-accelerated V-cycles that are as accurate as wanted, and the error after each."""
+def cycles_needed(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: float) -> tuple[int, list[float]]:  # noqa: ANN401
+    """Fewest CG-accelerated V-cycles of a pyamg solver that are as accurate as wanted, and the error after each."""
     errors: list[float] = []
 
     def measure(x: NDArray) -> None:
@@ -77,7 +52,7 @@ def stock_cycles(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: f
     for n, error in enumerate(errors, 1):
         if error <= wanted:
             return n, errors[:n]
-    raise DinpError(f"The stock solver did not reach an error of {wanted:g} in {MAX_CYCLES} cycles.")
+    raise DinpError(f"A solver of pyamg did not reach an error of {wanted:g} in {MAX_CYCLES} cycles.")
 
 
 def timed(work: Callable[..., Any], *args: object, **options: object) -> tuple[Any, float]:
@@ -88,7 +63,7 @@ def timed(work: Callable[..., Any], *args: object, **options: object) -> tuple[A
 
 
 def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) -> dict:
-    """Time both solvers on one mask.
+    """Time the solvers on one mask.
 
     Parameters
     ----------
@@ -100,22 +75,25 @@ def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) 
     Returns
     -------
     dict
-        Errors in grey levels, median seconds of each part, and ratios stock / ours.
+        Errors in grey levels, median seconds of each part, and ratios of each of pyamg's solvers to ours.
     """
     (A, b), assembly = timed(assemble, mask, values)
     x0 = np.full(b.size, values[mask].mean())
-    stock_solver = pyamg.ruge_stuben_solver(A)
+    builders = {"stock": lambda: ruge_stuben_solver(A), "geometric": lambda: geometric_solver(mask, A)}
+    solvers = {name: build() for name, build in builders.items()}
     if mask.size <= DIRECT_PIXELS:
         exact = splu(A.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(b)
     else:
-        exact = stock_solver.solve(b, x0=x0, tol=1e-13, maxiter=MAX_CYCLES, accel="cg")
+        exact = solvers["stock"].solve(b, x0=x0, tol=1e-13, maxiter=MAX_CYCLES, accel="cg")
     inpainter = Inpainter(mask)
 
     def error(reconstruction: NDArray) -> float:
         return float(np.abs(reconstruction[~mask] - exact).max())
 
     ours_error = error(inpainter.solve(values))
-    cycles, errors = stock_cycles(stock_solver, b, x0, exact, ours_error)
+    cycles, errors = {}, {}
+    for name, solver in solvers.items():
+        cycles[name], errors[name] = cycles_needed(solver, b, x0, exact, ours_error)
 
     seconds: dict[str, list[float]] = {}
     for _ in range(repeats):
@@ -123,34 +101,35 @@ def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) 
         _, solve = timed(inpainter.solve, values)
         _, two = timed(inpainter.solve, values, cycles=2)
         _, adjoint = timed(inpainter.solve_adjoint, values, cycles=2)
-        solver, stock_setup = timed(pyamg.ruge_stuben_solver, A)
-        _, stock = timed(solver.solve, b, x0=x0, tol=1e-14, maxiter=cycles, accel="cg")
-        for name, s in {
-            "setup": setup,
-            "solve": solve,
-            "total": setup + solve,
-            "two_cycles": two,
-            "two_cycles_adjoint": adjoint,
-            "stock_setup": stock_setup,
-            "stock_solve": stock,
-            "stock_total": stock_setup + stock,
-        }.items():
-            seconds.setdefault(name, []).append(s)
-    ratios = {
-        part: statistics.median(s / o for s, o in zip(seconds[f"stock_{part}"], seconds[part], strict=True))
-        for part in ("setup", "solve", "total")
-    }
-    return {
+        measured = {"setup": setup, "solve": solve, "total": setup + solve}
+        measured |= {"two_cycles": two, "two_cycles_adjoint": adjoint}
+        for name, build in builders.items():
+            solver, setup = timed(build)
+            _, solve = timed(solver.solve, b, x0=x0, tol=1e-14, maxiter=cycles[name], accel="cg")
+            measured |= {f"{name}_setup": setup, f"{name}_solve": solve, f"{name}_total": setup + solve}
+        for part, s in measured.items():
+            seconds.setdefault(part, []).append(s)
+    result: dict[str, Any] = {
         "density": float(mask.mean()),
         "reference": "direct" if mask.size <= DIRECT_PIXELS else "stock, until it stands still",
         "error": ours_error,
         "error_two_cycles": error(inpainter.solve(values, cycles=2)),
-        "stock_error": errors[-1],
-        "stock_error_one_cycle_before": errors[-2] if cycles > 1 else None,
-        "stock_cycles": cycles,
+    }
+    for name in builders:
+        result[name] = {
+            "cycles": cycles[name],
+            "error": errors[name][-1],
+            "error_one_cycle_before": errors[name][-2] if cycles[name] > 1 else None,
+            "ratio": {
+                part: round(
+                    statistics.median(s / o for s, o in zip(seconds[f"{name}_{part}"], seconds[part], strict=True)), 2
+                )
+                for part in ("setup", "solve", "total")
+            },
+        }
+    return result | {
         "seconds": {name: round(statistics.median(s), 5) for name, s in seconds.items()},
-        "stock_assembly_seconds": round(assembly, 5),
-        "ratio": {part: round(ratio, 2) for part, ratio in ratios.items()},
+        "assembly_seconds": round(assembly, 5),
     }
 
 
@@ -180,22 +159,22 @@ def load(path: Path | None, width: int, height: int) -> NDArray[np.float64]:
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
 
 
-def environment() -> dict:
-    """Date, commit, processor and versions."""
-    cpu = Path("/proc/cpuinfo")
-    names = []
-    if cpu.exists():
-        names = [line.partition(":")[2].strip() for line in cpu.read_text().splitlines() if "model name" in line]
-    here = Path(__file__).resolve().parent
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip() or None,
-        "cpu": names[0] if names else platform.processor(),
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("dinp", "numpy", "scipy", "pyamg")},
-    }
+def readme_table(result: dict) -> str:
+    """Markdown: milliseconds of set-up and solve of each contender, and the ratios."""
+    head = ["mask", "density", "ours, ms", "stock, ms", "geometric, ms", "stock / ours", "geometric / ours", "error"]
+    rows = []
+    for row in result["results"]:
+        cells = [row["mask"], f"{100 * row['density']:.3g} %"]
+        for prefix in ("", "stock_", "geometric_"):
+            setup, solve = (1000 * row["seconds"][f"{prefix}{part}"] for part in ("setup", "solve"))
+            cells.append(f"{setup:.0f} + {solve:.0f}")
+        cells += [f"{row[name]['ratio']['total']:.1f}" for name in ("stock", "geometric")]
+        rows.append([*cells, f"{row['error']:.4f}"])
+    return (
+        f"{result['size']}, set-up + solve to the same largest error (last column, in grey levels), against pyamg's "
+        "`ruge_stuben_solver` (stock) and a geometric hierarchy in pyamg's `MultilevelSolver` (geometric), whose times "
+        f"do not include assembling the matrix.\n\n{markdown_table(head, rows)}"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -207,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--masks", nargs="+", choices=("random", "structured"), default=["random", "structured"])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
+    parser.add_argument("--readme", type=Path, help="write the table into this file, between its markers")
     args = parser.parse_args(argv)
     try:
         width, height = (int(side) for side in args.size.split("x"))
@@ -214,29 +194,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--size takes a width and a height such as 768x512, not {args.size}")
     picture = load(args.picture, width, height)
     rows = []
-    print(f"{'':20}       largest errors    |{'ours, ms':^27}|{'stock, ms':^27}| ratio")
-    print(f"{'mask':11}{'density':>9}{'ours':>13}{'stock':>11}  |{'set-up    solve    total':>27}|", end="")
-    print(f"{'set-up    solve    total':>27}|")
+    print(f"{'mask':11}{'density':>8}{'error':>9} | set-up + solve in ms: ours, stock, geometric | ratios to ours")
     for density in args.densities:
         for kind, mask in ((kind, masks(picture, density)[kind]) for kind in args.masks):
             row = {"mask": kind, **compare(mask, picture, args.repeats)}
             rows.append(row)
-            line = f"{kind:11}{density:9g}{row['error']:13.5f}{row['stock_error']:11.5f}  |"
-            for whose in ("", "stock_"):
-                line += (
-                    "".join(f"{1e3 * row['seconds'][whose + part]:9.1f}" for part in ("setup", "solve", "total")) + "|"
-                )
-            print(f"{line}{row['ratio']['total']:6.1f}", flush=True)
+            line = f"{kind:11}{density:8g}{row['error']:9.5f} |"
+            for whose in ("", "stock_", "geometric_"):
+                setup, solve = (1000 * row["seconds"][f"{whose}{part}"] for part in ("setup", "solve"))
+                line += f"{setup:8.1f} +{solve:7.1f}"
+            print(f"{line} |{row['stock']['ratio']['total']:6.1f}{row['geometric']['ratio']['total']:6.1f}", flush=True)
     settings = {
         "size": args.size,
         "picture": args.picture.name if args.picture else "skimage.data.camera",
         "repeats": args.repeats,
         "tolerance": TOLERANCE,
-        "units": "largest errors in grey levels, seconds wall-clock (medians), ratios stock / ours",
+        "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
     }
-    args.out.write_text(
-        json.dumps({"benchmark": "speed", **environment(), **settings, "results": rows}, indent=1) + "\n"
-    )
+    result = {"benchmark": "speed", **environment(PACKAGES), **settings, "results": rows}
+    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if args.readme:
+        replace_section(args.readme, "<!-- speed -->", readme_table(result))
     return 0
 
 
