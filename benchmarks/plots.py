@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dinp.benchmarks.curves import Curve, Measured, mean_curve
 from dinp.benchmarks.environment import library
 from dinp.benchmarks.metrics import METRICS
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANGE = (0.03, 1.0)  # bits per pixel
+SMOOTH = 120  # rates that a line is drawn through
 TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 UNITS = {"psnr": "PSNR in dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
 # Colours that keep apart on white and on black, and for the colour-blind together with the dashes.
@@ -44,7 +47,7 @@ def draw(
     marks : sequence of float
         Rates to mark by vertical lines.
     points : bool
-        Whether to show the points of the curves.
+        Whether to show the points that a curve goes through.
 
     Raises
     ------
@@ -54,21 +57,15 @@ def draw(
     figure = library("matplotlib.figure").Figure(figsize=(6.0, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for name, curve in curves.items():
-        shown = curve.cut(*RANGE)
-        if shown is None:
+        if curve.cut(*RANGE) is None:
             continue
         colour, dashes, width = STYLES[name]
-        axes.plot(
-            shown.bpp,
-            shown.values,
-            color=colour,
-            linestyle=dashes,
-            linewidth=width,
-            marker="o" if points else None,
-            markersize=3,
-            label=NAMES[name],
-            zorder=3 if name == "dinp" else 2,
-        )
+        style = {"color": colour, "zorder": 3 if name == "dinp" else 2}
+        rates = np.geomspace(max(RANGE[0], curve.bpp[0]), min(RANGE[1], curve.bpp[-1]), SMOOTH)
+        axes.plot(rates, curve.at(rates), linestyle=dashes, linewidth=width, label=NAMES[name], **style)
+        if points:
+            shown = (curve.bpp >= RANGE[0]) & (curve.bpp <= RANGE[1])
+            axes.plot(curve.bpp[shown], curve.values[shown], "o", markersize=3, **style)
     for rate in marks:
         axes.axvline(rate, color=INK, linewidth=0.8, alpha=0.4, zorder=1)
     axes.set_xscale("log")
