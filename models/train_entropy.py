@@ -178,14 +178,14 @@ def main(argv: list[str] | None = None) -> None:
         samples = {name: column[keep] for name, column in samples.items()}
         loss: Loss = ValueLoss(samples)
         count = samples["step"].size
-        network = mlp([samples["features"].shape[1], 96, 48, 3 * COMPONENTS])
+        network = mlp([samples["features"].shape[1], 128, 64, 3 * COMPONENTS])
     else:
         if args.what == "tree":
             features, flags = gathered(args.samples, ["flag_features", "flags"]).values()
         else:
             features, flags = mask_samples(args.data, args.limit, rng)
         loss, count = FlagLoss(features, flags), flags.size
-        network = mlp([features.shape[1], 48, 16, 1])
+        network = mlp([features.shape[1], 64, 24, 1])
     print(f"{count} samples", flush=True)
     curve = fit(network, loss, count, count // 10, args.minutes, 4096, args.seed)
     arrays = integer_arrays(network) | shared_tables(args.what)
