@@ -2,26 +2,29 @@
 
 The geometric hierarchy joins 2x2 cells; a coarse cell exists where a fine one does, the weight of a coarse edge is half
 the sum of the two fine edges that it replaces, couplings to known pixels add up, and transfer is piecewise constant.
-Smoothing is one forward Gauss-Seidel sweep before and one backward sweep after the coarse correction, so that the cycle
-is symmetric and can precondition conjugate gradients; the coarsest level is factorised.
+Smoothing is Gauss-Seidel, forward sweeps before and backward sweeps after the coarse correction, so that the cycle is
+symmetric and can precondition conjugate gradients; the coarsest level is factorised.
+
+How it was tuned, to give pyamg its best: CPU time on synthetic pictures of 768x512, random and structured masks of 1, 3
+and 10 %. Two sweeps save 6 % over one (40 % fewer cycles); symmetric sweeps are between, W- and F-cycles no faster,
+Chebyshev smoothing four times slower; Galerkin products scaled by 1/2 or 2/3 are slower than the rule for edges (by
+20-140 %); coarsest levels of 300 to 6000 unknowns make no difference; the corrections of `dinp.multigrid` make none
+either once there are two sweeps.
 """
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dinp.errors import DinpError
+from dinp.benchmarks.environment import library
 
-try:
-    from pyamg import ruge_stuben_solver
+if TYPE_CHECKING:
     from pyamg.multilevel import MultilevelSolver
-    from pyamg.relaxation.smoothing import change_smoothers
-except ModuleNotFoundError as error:
-    raise DinpError("this benchmark needs the package pyamg: pip install 'dinp[bench]'") from error
-
-__all__ = ["MultilevelSolver", "assemble", "geometric_solver", "ruge_stuben_solver"]
 
 COARSEST = 300  # unknowns that are solved for directly
+SWEEPS = 2
 
 _RIGHT = (np.s_[:, :-1], np.s_[:, 1:])
 _DOWN = (np.s_[:-1], np.s_[1:])
@@ -48,13 +51,19 @@ def assemble(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[sp.c
     return _matrix(~mask, *_fine_edges(mask), _fine_mass(mask)), b[~mask]
 
 
-def geometric_solver(mask: NDArray[np.bool_], A: sp.csr_array) -> MultilevelSolver:
-    """pyamg's MultilevelSolver for the matrix of `assemble`, on a geometric hierarchy."""
+def ruge_stuben_solver(A: sp.csr_array) -> "MultilevelSolver":
+    """pyamg's stock solver, all its options left alone; DinpError without pyamg."""
+    return library("pyamg").ruge_stuben_solver(A)
+
+
+def geometric_solver(mask: NDArray[np.bool_], A: sp.csr_array) -> "MultilevelSolver":
+    """pyamg's MultilevelSolver for the matrix of `assemble`, on a geometric hierarchy; DinpError without pyamg."""
+    multilevel, smoothing = library("pyamg.multilevel"), library("pyamg.relaxation.smoothing")
     unknown, mass = ~mask, _fine_mass(mask)
     right, down = _fine_edges(mask)
     levels = []
     while True:
-        level = MultilevelSolver.Level()
+        level = multilevel.MultilevelSolver.Level()
         level.A = A
         levels.append(level)
         if A.shape[0] <= COARSEST or max(unknown.shape) == 1:
@@ -74,8 +83,9 @@ def geometric_solver(mask: NDArray[np.bool_], A: sp.csr_array) -> MultilevelSolv
         down = 0.5 * _sum_pairs(down[1::2], axis=1)[: parents.shape[0] - 1]
         unknown = parents
         A = _matrix(unknown, right, down, mass)
-    solver = MultilevelSolver(levels, coarse_solver="splu")
-    change_smoothers(solver, ("gauss_seidel", {"sweep": "forward"}), ("gauss_seidel", {"sweep": "backward"}))
+    solver = multilevel.MultilevelSolver(levels, coarse_solver="splu")
+    before, after = (("gauss_seidel", {"sweep": sweep, "iterations": SWEEPS}) for sweep in ("forward", "backward"))
+    smoothing.change_smoothers(solver, before, after)
     return solver
 
 

@@ -1,25 +1,25 @@
 """Speed of the inpainting solver, side by side with pyamg, to the same measured accuracy.
 
-    python -m dinp.benchmarks.speed --out speed.json [--size 768x512] [--densities 0.01 0.03 0.1] [--picture FILE]
-        [--readme README.md]
+    python -m dinp.benchmarks.speed --out speed.json [--size 768x512] [--densities 0.01 0.03 0.1] [--qualities 10 30 50]
+    python -m dinp.benchmarks.speed --table speed.json [more.json ...] --readme README.md
 
 Contenders: our solver (`dinp.inpaint`) at its default tolerance; `stock`, pyamg's `ruge_stuben_solver`; `geometric`, a
 geometric hierarchy in pyamg's `MultilevelSolver` (`dinp.benchmarks.pyamg_solvers`). Those of pyamg run as many
 CG-accelerated V-cycles as they need to be as accurate as ours, found before anything is timed, and start from the mean
 of the known values; assembling the sparse matrix is not in their times (reported apart).
 
-Masks: random ones, and structured ones (the pixels with the largest |Laplacian| of the picture). The error of a
-reconstruction is its largest deviation, in grey levels, from a direct sparse solve (above two million pixels: from the
-stock solver run until it stands still). Repeats are interleaved; times are medians, and ratios are medians of those
-within a repeat.
+Masks: random ones, structured ones (the pixels with the largest |Laplacian| of the picture), and those of the picture's
+files at some qualities, for which the solver's part in decoding is told too. The error of a reconstruction is its
+largest deviation, in grey levels, from a direct sparse solve (above two million pixels: from the stock solver run until
+it stands still). Repeats are interleaved; times are medians, and ratios are medians of those within a repeat.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,26 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse.linalg import splu
 
-from dinp.benchmarks.environment import environment
+from dinp.benchmarks.decoding import coded_picture, decoding_times, timed
+from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.pyamg_solvers import assemble, geometric_solver, ruge_stuben_solver
-from dinp.benchmarks.readme import markdown_table, replace_section
+from dinp.benchmarks.readme import END, markdown_table, replace_section
+from dinp.benchmarks.runs import load_picture
 from dinp.errors import DinpError
+from dinp.files import check_output, write_output
 from dinp.inpaint import TOLERANCE, Inpainter
 
-PACKAGES = ("dinp", "numpy", "scipy", "pyamg")
+PACKAGES = ("dinp", "numpy", "scipy", "pyamg", "torch")
 DENSITIES = (0.01, 0.03, 0.1)
+QUALITIES = (10, 30, 50)
+MARKER = "<!-- speed -->"
+HEAD = ["mask", "density", "ours, ms", "stock, ms", "geometric, ms", "stock / ours", "geometric / ours", "error"]
 MAX_CYCLES = 60
 DIRECT_PIXELS = 2_000_000
+
+
+class _AccurateError(Exception):
+    """Ends a solver of pyamg that is accurate enough."""
 
 
 def cycles_needed(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: float) -> tuple[int, list[float]]:  # noqa: ANN401
@@ -47,19 +57,14 @@ def cycles_needed(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: 
 
     def measure(x: NDArray) -> None:
         errors.append(float(np.abs(x - exact).max()))
+        if errors[-1] <= wanted:
+            raise _AccurateError
 
-    solver.solve(b, x0=x0, tol=1e-14, maxiter=MAX_CYCLES, accel="cg", callback=measure)
-    for n, error in enumerate(errors, 1):
-        if error <= wanted:
-            return n, errors[:n]
+    try:
+        solver.solve(b, x0=x0, tol=1e-14, maxiter=MAX_CYCLES, accel="cg", callback=measure)
+    except _AccurateError:
+        return len(errors), errors
     raise DinpError(f"A solver of pyamg did not reach an error of {wanted:g} in {MAX_CYCLES} cycles.")
-
-
-def timed(work: Callable[..., Any], *args: object, **options: object) -> tuple[Any, float]:
-    """Result of a call and its wall-clock seconds."""
-    start = time.perf_counter()
-    result = work(*args, **options)
-    return result, time.perf_counter() - start
 
 
 def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) -> dict:
@@ -111,7 +116,7 @@ def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) 
             seconds.setdefault(part, []).append(s)
     result: dict[str, Any] = {
         "density": float(mask.mean()),
-        "reference": "direct" if mask.size <= DIRECT_PIXELS else "stock, until it stands still",
+        "reference": "a direct solve" if mask.size <= DIRECT_PIXELS else "stock run until it stands still",
         "error": ours_error,
         "error_two_cycles": error(inpainter.solve(values, cycles=2)),
     }
@@ -148,73 +153,139 @@ def masks(picture: NDArray[np.float64], density: float, seed: int = 0) -> dict[s
     return {"random": random, "structured": structured_mask(picture, density)}
 
 
-def load(path: Path | None, width: int, height: int) -> NDArray[np.float64]:
-    """A picture as grey values (height, width) float64; without a path, the cameraman of scikit-image."""
-    if path is None:
-        from skimage import data
-
-        image = Image.fromarray(data.camera())
-    else:
-        image = Image.open(path).convert("L")
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
+def load(path: Path | None, width: int, height: int) -> NDArray[np.uint8]:
+    """A grey picture (height, width); without a path, the cameraman of scikit-image."""
+    image = Image.fromarray(library("skimage.data").camera() if path is None else load_picture(path, "grey"))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def readme_table(result: dict) -> str:
-    """Markdown: milliseconds of set-up and solve of each contender, and the ratios."""
-    head = ["mask", "density", "ours, ms", "stock, ms", "geometric, ms", "stock / ours", "geometric / ours", "error"]
-    rows = []
-    for row in result["results"]:
-        cells = [row["mask"], f"{100 * row['density']:.3g} %"]
-        for prefix in ("", "stock_", "geometric_"):
-            setup, solve = (1000 * row["seconds"][f"{prefix}{part}"] for part in ("setup", "solve"))
-            cells.append(f"{setup:.0f} + {solve:.0f}")
-        cells += [f"{row[name]['ratio']['total']:.1f}" for name in ("stock", "geometric")]
-        rows.append([*cells, f"{row['error']:.4f}"])
-    return (
-        f"{result['size']}, set-up + solve to the same largest error (last column, in grey levels), against pyamg's "
-        "`ruge_stuben_solver` (stock) and a geometric hierarchy in pyamg's `MultilevelSolver` (geometric), whose times "
-        f"do not include assembling the matrix.\n\n{markdown_table(head, rows)}"
-    )
+def measure(
+    picture: NDArray[np.uint8], kinds: Sequence[str], densities: Sequence[float], qualities: Sequence[float], n: int
+) -> Iterator[dict]:
+    """The results of `compare` for each mask, with n repeats; those of files hold `decoding` too."""
+    values = picture.astype(np.float64)
+    for density in densities:
+        for kind, mask in masks(values, density).items():
+            if kind in kinds:
+                yield {"mask": kind, **compare(mask, values, n)}
+    for quality in qualities:
+        coded = coded_picture(picture, quality)
+        row = {"mask": f"file, q {quality:g}", "decoding": decoding_times(coded, n)}
+        yield row | compare(coded.mask, coded.values, n)
+
+
+def line(row: dict) -> list[str]:
+    """Cells for a mask: name, density, set-up + solve in ms of each contender, ratios of the sums to ours, error."""
+    cells = [row["mask"], f"{100 * row['density']:.3g} %"]
+    for prefix in ("", "stock_", "geometric_"):
+        setup, solve = (1000 * row["seconds"][f"{prefix}{part}"] for part in ("setup", "solve"))
+        cells.append(f"{setup:.0f} + {solve:.0f}")
+    cells += [f"{row[name]['ratio']['total']:.1f}" for name in ("stock", "geometric")]
+    return [*cells, f"{row['error']:.4f}"]
+
+
+def readme_text(results: Sequence[dict]) -> str:
+    """Markdown: a table for each result, and the solver's part in decoding."""
+    cycles = {
+        name: sorted({row[name]["cycles"] for result in results for row in result["results"]})
+        for name in ("stock", "geometric")
+    }
+    told = ", ".join(f"{name} {found[0]}-{found[-1]}" for name, found in cycles.items())
+    parts = [
+        "Set-up + solve to the same largest error, next to pyamg's `ruge_stuben_solver` (stock) and a geometric "
+        "hierarchy in pyamg's `MultilevelSolver` (geometric), which run as many cycles as they need for it; assembling "
+        f"their matrix is not in their times. Cycles: {told}. pyamg takes any sparse matrix, ours is for this operator "
+        "only."
+    ]
+    for result in results:
+        rows = result["results"]
+        reference = ", ".join(dict.fromkeys(row["reference"] for row in rows))
+        parts.append(f"{result['size']}, errors in grey levels against {reference}:")
+        parts.append(markdown_table(HEAD, [line(row) for row in rows]))
+        files = [(row["mask"], row["decoding"]) for row in rows if "decoding" in row]
+        if files:
+            told = "; ".join(
+                f"{name.removeprefix('file, ')}: {1000 * times['decode_seconds']:.0f} ms, "
+                f"{100 * times['solver_share']:.0f} %, {times['encode_seconds']:.1f} s"
+                for name, times in files
+            )
+            parts.append(f"Decoding the files, the solver's share of it, and encoding: {told}.")
+    return "\n\n".join(parts)
+
+
+def load_result(path: Path) -> dict:
+    """A file that this benchmark has written; DinpError for any other."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DinpError(f"{path} cannot be read: {error}") from error
+    if not isinstance(result, dict) or result.get("benchmark") != "speed":
+        raise DinpError(f"{path} holds no results of the speed benchmark")
+    return result
+
+
+def count(text: str) -> int:
+    """A positive number."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of a text such as 768x512."""
+    width, height = (int(side) for side in text.split("x"))
+    if min(width, height) < 1:
+        raise ValueError
+    return width, height
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Measure what the arguments say, and write it to their file."""
+    check_output(str(args.out), force=True, source="-")
+    library("pyamg")
+    picture = load(args.picture, *args.size)
+    result: dict[str, Any] = {"benchmark": "speed", **environment(PACKAGES)}
+    result |= {
+        "size": "{}x{}".format(*args.size),
+        "picture": args.picture.name if args.picture else "skimage.data.camera",
+        "repeats": args.repeats,
+        "threads": os.environ.get("OMP_NUM_THREADS", "as many as the libraries choose"),
+        "tolerance": TOLERANCE,
+        "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
+        "results": [],
+    }
+    print(" | ".join(HEAD))
+    for row in measure(picture, args.masks, args.densities, args.qualities, args.repeats):
+        print(" | ".join(line(row)), flush=True)
+        result["results"].append(row)
+    write_output(str(args.out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dinp.benchmarks.speed", description=__doc__.splitlines()[0])
-    parser.add_argument("--size", default="768x512", help="width x height (default 768x512)")
-    parser.add_argument("--densities", type=float, nargs="+", default=list(DENSITIES))
-    parser.add_argument("--picture", type=Path, help="picture for values and structured masks (default: cameraman)")
-    parser.add_argument("--masks", nargs="+", choices=("random", "structured"), default=["random", "structured"])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
-    parser.add_argument("--readme", type=Path, help="write the table into this file, between its markers")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, help="measure, and write this JSON file")
+    what.add_argument("--table", type=Path, nargs="+", help="JSON files of earlier runs: measure nothing")
+    parser.add_argument("--readme", type=Path, help=f"write the tables into this file, between {MARKER} and {END}")
+    parser.add_argument("--size", type=size, default=(768, 512), help="width x height (default: 768x512)")
+    parser.add_argument("--picture", type=Path, help="picture, made grey and brought to the size (default: cameraman)")
+    parser.add_argument("--masks", nargs="*", choices=("random", "structured"), default=["random", "structured"])
+    parser.add_argument("--densities", type=float, nargs="+", default=list(DENSITIES), help="of these masks")
+    parser.add_argument("--qualities", type=float, nargs="*", default=list(QUALITIES), help="of the files")
+    parser.add_argument("--repeats", type=count, default=7)
     args = parser.parse_args(argv)
     try:
-        width, height = (int(side) for side in args.size.split("x"))
-    except ValueError:
-        parser.error(f"--size takes a width and a height such as 768x512, not {args.size}")
-    picture = load(args.picture, width, height)
-    rows = []
-    print(f"{'mask':11}{'density':>8}{'error':>9} | set-up + solve in ms: ours, stock, geometric | ratios to ours")
-    for density in args.densities:
-        for kind, mask in ((kind, masks(picture, density)[kind]) for kind in args.masks):
-            row = {"mask": kind, **compare(mask, picture, args.repeats)}
-            rows.append(row)
-            line = f"{kind:11}{density:8g}{row['error']:9.5f} |"
-            for whose in ("", "stock_", "geometric_"):
-                setup, solve = (1000 * row["seconds"][f"{whose}{part}"] for part in ("setup", "solve"))
-                line += f"{setup:8.1f} +{solve:7.1f}"
-            print(f"{line} |{row['stock']['ratio']['total']:6.1f}{row['geometric']['ratio']['total']:6.1f}", flush=True)
-    settings = {
-        "size": args.size,
-        "picture": args.picture.name if args.picture else "skimage.data.camera",
-        "repeats": args.repeats,
-        "tolerance": TOLERANCE,
-        "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
-    }
-    result = {"benchmark": "speed", **environment(PACKAGES), **settings, "results": rows}
-    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if args.readme:
-        replace_section(args.readme, "<!-- speed -->", readme_table(result))
+        results = [load_result(path) for path in args.table] if args.table else [run(args)]
+        if args.readme:
+            replace_section(args.readme, MARKER, readme_text(results))
+        elif args.table:
+            print(readme_text(results))
+    except DinpError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
     return 0
 
 

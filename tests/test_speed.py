@@ -1,11 +1,14 @@
 """The solver benchmark: what it compares is the same problem, and its results are complete."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 from scipy.sparse.linalg import spsolve
 
+import dinp
+from dinp.benchmarks.decoding import coded_picture, decoding_times
 from dinp.benchmarks.pyamg_solvers import assemble, geometric_solver
 from dinp.benchmarks.speed import compare, main, masks
 from dinp.inpaint import inpaint
@@ -49,19 +52,63 @@ def test_all_solvers_are_equally_accurate():
         assert {f"{name}_{part}" for part in ("setup", "solve", "total")} <= set(row["seconds"])
 
 
-def test_command_writes_json(tmp_path, capsys):
+def test_the_solver_gets_what_the_decoder_gives_it():
+    coded = coded_picture(picture((32, 48)).astype(np.uint8), quality=40)
+    found = np.clip(np.rint(inpaint(coded.mask, coded.values)), 0, 255)
+    np.testing.assert_array_equal(found, np.asarray(dinp.decode(coded.data)))
+    times = decoding_times(coded, repeats=1)
+    assert times["bytes"] == len(coded.data)
+    assert min(times.values()) > 0
+
+
+@pytest.fixture
+def readme(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- speed -->\n<!-- end -->\nafter\n")
+    return path
+
+
+def test_command_writes_json_and_its_table(tmp_path, readme, capsys):
     out = tmp_path / "speed.json"
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- speed -->\n<!-- end -->\n")
-    options = ["--size", "48x32", "--densities", "0.1", "--repeats", "1", "--readme", str(readme)]
+    options = ["--size", "48x32", "--densities", "0.1", "--qualities", "30", "--repeats", "1", "--readme", str(readme)]
     assert main([*options, "--out", str(out)]) == 0
-    assert readme.read_text().count("| random |") == 1
-    result = json.loads(out.read_text())
-    assert [row["mask"] for row in result["results"]] == ["random", "structured"]
-    assert result["versions"]["pyamg"]
     assert "random" in capsys.readouterr().out
+    result = json.loads(out.read_text())
+    assert [row["mask"] for row in result["results"]] == ["random", "structured", "file, q 30"]
+    assert ["decoding" in row for row in result["results"]] == [False, False, True]
+    assert result["versions"]["pyamg"]
+    text = readme.read_text()
+    assert text.count("| random |") == text.count("| file, q 30 |") == 1
+
+    readme.write_text(text.replace("| random |", "| older |"))
+    assert main(["--table", str(out), "--readme", str(readme)]) == 0
+    assert readme.read_text() == text
+    assert main(["--table", str(out)]) == 0
+    assert capsys.readouterr().out.strip() in text
 
 
-def test_bad_size(tmp_path):
+@pytest.mark.parametrize("options", [["--size", "48"], ["--size", "0x3"], ["--repeats", "0"], ["--table", "a"], []])
+def test_bad_options(tmp_path, options):
+    out = ["--out", str(tmp_path / "speed.json")] if options else []
     with pytest.raises(SystemExit):
-        main(["--size", "48", "--out", str(tmp_path / "speed.json")])
+        main([*options, *out])
+
+
+def test_bad_files_are_one_sentence(tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text('{"benchmark": "rd"}')
+    assert main(["--table", str(other)]) == 1
+    assert main(["--table", str(tmp_path / "none")]) == 1
+    assert main(["--out", str(tmp_path / "no" / "speed.json")]) == 1
+    assert main(["--out", str(tmp_path / "speed.json"), "--picture", str(other)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert all(text.startswith("Error: ") for text in lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
+
+
+def test_without_pyamg_the_benchmark_says_so_in_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyamg", None)
+    assert main(["--out", str(tmp_path / "speed.json")]) == 1
+    assert "needs the package pyamg: pip install" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
