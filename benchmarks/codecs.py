@@ -7,7 +7,7 @@ codec can.
 ======== ============================= =======================================================================
 codec    setting                       encoder
 ======== ============================= =======================================================================
-dinp     quality, 0-100                `dinp.encode`, default effort
+dinp     quality, 0-100                `dinp.encode`, default effort; dinp1 and dinp3: effort 1 and 3
 jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
 jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
 webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
@@ -138,6 +138,7 @@ class Dinp(Codec):
     """This package."""
 
     name = "dinp"
+    effort: ClassVar[int] = 2
     settings = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 65, 80, 95)
 
     def version(self) -> str:
@@ -157,7 +158,7 @@ class Dinp(Codec):
         """As `dinp.encode`."""
         import dinp
 
-        return dinp.encode(picture, quality=setting)
+        return dinp.encode(picture, quality=setting, effort=self.effort)
 
     def decode(self, data: bytes) -> Image.Image:
         """As `dinp.decode`."""
@@ -177,6 +178,20 @@ class Dinp(Codec):
             "mask_bits_per_point": sum(plane["mask_bits"] for plane in planes) / points,
             "value_bits_per_point": sum(plane["value_bits"] for plane in planes) / points,
         }
+
+
+class DinpNetwork(Dinp):
+    """This package, the network alone placing the points."""
+
+    name = "dinp1"
+    effort = 1
+
+
+class DinpBest(Dinp):
+    """This package at its highest effort."""
+
+    name = "dinp3"
+    effort = 3
 
 
 class _PillowCodec(Codec):
@@ -260,7 +275,10 @@ class Avif(_PillowCodec):
         return {"quality": int(setting), "speed": 4, "max_threads": 1, "subsampling": subsampling}
 
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif())}
+CODECS: dict[str, Codec] = {
+    codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif(), DinpNetwork(), DinpBest())
+}
+COMPARED = ("dinp", "jpeg", "jpeg2000", "webp", "avif")
 
 
 @cache

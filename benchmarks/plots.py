@@ -26,6 +26,8 @@ STYLES = {
     "jpeg2000": ("#2b9348", "-.", 1.5),
     "webp": ("#b15fd6", ":", 1.8),
     "avif": ("#3b8fd9", (0, (6, 2)), 1.5),
+    "dinp1": ("#e8590c", ":", 1.2),
+    "dinp3": ("#e8590c", "--", 1.2),
 }
 INK = "#161719"  # of text and axes; an inline SVG takes the page's colour in its place
 SVG_IDS = "dinp"  # any fixed salt: without one the ids of an SVG differ from run to run

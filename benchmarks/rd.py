@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from dinp.benchmarks.codecs import CODECS, codecs_named
+from dinp.benchmarks.codecs import CODECS, COMPARED, Dinp, codecs_named
 from dinp.benchmarks.metrics import METRICS, check_metrics
 from dinp.benchmarks.readme import END, replace_section
 from dinp.benchmarks.runs import MODES, Results, Task, pictures_in, run_tasks
@@ -32,8 +32,8 @@ def make_tasks(args: argparse.Namespace) -> list[Task]:
     tasks = []
     for mode in modes:
         for codec in codecs_named(args.codecs):
-            settings = tuple(args.qualities or codec.settings) if codec.name == "dinp" else codec.settings
-            max_bpp = None if codec.name == "dinp" else args.max_bpp
+            settings = tuple(args.qualities or codec.settings) if isinstance(codec, Dinp) else codec.settings
+            max_bpp = None if isinstance(codec, Dinp) else args.max_bpp
             for path in pictures_in(args.pictures, args.limit):
                 tasks.append(Task(codec.name, mode, path, settings, tuple(args.metrics), max_bpp))
     return tasks
@@ -128,7 +128,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--pictures", type=Path, required=True, help="folder of pictures")
     one.add_argument("--out", type=Path, required=True, help="JSON file; continued if it exists")
     one.add_argument("--mode", choices=(*MODES, "both"), default="both")
-    one.add_argument("--codecs", type=_names, default=list(CODECS), help=f"default: {','.join(CODECS)}")
+    one.add_argument(
+        "--codecs", type=_names, default=list(COMPARED), help=f"default: {','.join(COMPARED)}; also dinp1, dinp3"
+    )
     default = ",".join(map(str, CODECS["dinp"].settings))
     one.add_argument("--qualities", type=_numbers, help=f"settings of dinp (default: {default})")
     one.add_argument("--metrics", type=_names, default=list(METRICS), help=f"default: {','.join(METRICS)}")

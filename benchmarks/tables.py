@@ -20,6 +20,8 @@ NAMES = {
     "jpeg2000": "JPEG 2000",
     "webp": "WebP",
     "avif": "AVIF",
+    "dinp1": "dinp, effort 1",
+    "dinp3": "dinp, effort 3",
     "psnr": "PSNR",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",

@@ -192,7 +192,8 @@ def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool
 @click.argument("source", metavar="INPUT")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_max_pixels
-def info(source: str, as_json: bool, max_pixels: int) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Add where the bytes go.")
+def info(source: str, as_json: bool, max_pixels: int, verbose: bool) -> None:
     """Tell what a dinp file holds.
 
     "-" stands for stdin.
@@ -201,6 +202,8 @@ def info(source: str, as_json: bool, max_pixels: int) -> None:
 
     report = dinp.info(files.read_dinp(source), max_pixels=max_pixels)
     click.echo(json.dumps(report, indent=2) if as_json else _describe(report))
+    if verbose and not as_json:
+        click.echo(_account(report))
 
 
 @contextmanager
@@ -276,6 +279,17 @@ def _describe(report: dict) -> str:
             f"{plane['mask_bits_per_point']:.2f} mask + {plane['value_bits_per_point']:.2f} value bits per point"
         )
     return "\n".join(lines)
+
+
+def _account(report: dict) -> str:
+    """Where a file's bytes go, from what `dinp.info` returns."""
+    points = sum(plane["points"] for plane in report["planes"])
+    parts = []
+    for name in ("mask", "value"):
+        bits = sum(plane[f"{name}_bits"] for plane in report["planes"])
+        parts.append(f"{name}s {bits / 8:,.0f} bytes ({bits / points:.2f} bits per point)")
+    rest = report["bytes"] - sum(plane[f"{name}_bits"] for plane in report["planes"] for name in ("mask", "value")) / 8
+    return f"all  {points:,} points: {', '.join(parts)}, the rest {rest:,.0f} bytes"
 
 
 def _say(message: str) -> None:

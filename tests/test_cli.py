@@ -122,6 +122,9 @@ def test_info(folder, coded):
     assert result.stdout.startswith(f"50 x 40 RGB, {len(coded):,} bytes")
     result = dinp_command("info", "--json", "-", data=coded)
     assert json.loads(result.stdout) == dinp.info(coded)
+    shown = dinp_command("info", "-v", "coded.dinp").stdout.splitlines()[-1]
+    masks, values, rest = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) bytes", shown))
+    assert abs(masks + values + rest - len(coded)) <= 2
 
 
 def test_verbose_tells_more_on_stderr(folder):

@@ -9,7 +9,7 @@ from PIL import Image
 from skimage import data
 
 from dinp.benchmarks import rd
-from dinp.benchmarks.codecs import CODECS, _codes, codecs_named
+from dinp.benchmarks.codecs import CODECS, Dinp, _codes, codecs_named
 from dinp.benchmarks.metrics import check_metrics, measure, psnr
 from dinp.benchmarks.runs import load_picture, pictures_in
 from dinp.errors import DinpError
@@ -49,7 +49,7 @@ def figures(path):
 def test_codec(name, colour):
     picture = ASTRONAUT[:48, :64] if colour else ASTRONAUT[:48, :64, 1]
     codec = CODECS[name]
-    settings = (20, 80) if name == "dinp" else codec.settings
+    settings = (20, 80) if isinstance(codec, Dinp) else codec.settings
     small, large = (codec.run(picture, settings[index]) for index in (0, -1))
     assert small.decoded.shape == picture.shape
     assert small.decoded.dtype == np.uint8
@@ -58,7 +58,7 @@ def test_codec(name, colour):
     assert psnr(picture, small.decoded) < psnr(picture, large.decoded)
     assert psnr(picture, large.decoded) > 25
     assert codec.version() == codec.version()
-    if name == "dinp":
+    if isinstance(codec, Dinp):
         assert large.details["points"] > small.details["points"] > 0
         assert 0 < large.details["density"] <= 1
         assert large.details["mask_bits_per_point"] > 0 < large.details["value_bits_per_point"]
