@@ -6,10 +6,10 @@ Smoothing is Gauss-Seidel, forward sweeps before and backward sweeps after the c
 symmetric and can precondition conjugate gradients; the coarsest level is factorised.
 
 How it was tuned, to give pyamg its best: CPU time on synthetic pictures of 768x512, random and structured masks of 1, 3
-and 10 %. Two sweeps save 6 % over one (40 % fewer cycles); symmetric sweeps are between, W- and F-cycles no faster,
-Chebyshev smoothing four times slower; Galerkin products scaled by 1/2 or 2/3 are slower than the rule for edges (by
-20-140 %); coarsest levels of 300 to 6000 unknowns make no difference; the corrections of `dinp.multigrid` make none
-either once there are two sweeps.
+and 10 %. Two sweeps save 6 % over one (a third fewer cycles); symmetric sweeps are between, W- and F-cycles gain at
+most 2 %, Chebyshev smoothing is four times slower; Galerkin products scaled by 1/2 or 2/3 are slower than the rule for
+edges by 20-120 %; coarsest levels of 300 to 6000 unknowns make no difference, nor do the corrections of
+`dinp.multigrid` once there are two sweeps.
 """
 
 from typing import TYPE_CHECKING
