@@ -16,7 +16,7 @@ Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 dow
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
 Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a
-cell of side s is STEP_TABLE[q + 8 (3 - log2 s)] (`dinp.steps`).
+cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which the index is at least 0 (`dinp.steps`).
 
 The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
 mean of its neighbours above, below, left and right within the picture (`dinp.inpaint`), to an accuracy of 0.01 grey
