@@ -7,7 +7,8 @@ codec can.
 ======== ============================= =======================================================================
 codec    setting                       encoder
 ======== ============================= =======================================================================
-dinp     quality, 0-100                `dinp.encode`, default effort; dinp1 and dinp3: effort 1 and 3
+dinp     quality, 0-100                `dinp.encode`, default effort; dinp1 and dinp3: effort 1 and 3; dinp-plain: without
+                                       restoration
 jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
 jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
 webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
@@ -39,8 +40,11 @@ UNCODED = {
     "context_data.py",
     "data.py",
     "losses.py",
+    "restoration_data.py",
+    "restoration_network.py",
     "train.py",
     "train_entropy.py",
+    "train_restoration.py",
 }
 
 
@@ -139,6 +143,7 @@ class Dinp(Codec):
 
     name = "dinp"
     effort: ClassVar[int] = 2
+    restore: ClassVar[bool] = True
     settings = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 65, 80, 95)
 
     def version(self) -> str:
@@ -158,7 +163,7 @@ class Dinp(Codec):
         """As `dinp.encode`."""
         import dinp
 
-        return dinp.encode(picture, quality=setting, effort=self.effort)
+        return dinp.encode(picture, quality=setting, effort=self.effort, restore=self.restore)
 
     def decode(self, data: bytes) -> Image.Image:
         """As `dinp.decode`."""
@@ -192,6 +197,13 @@ class DinpBest(Dinp):
 
     name = "dinp3"
     effort = 3
+
+
+class DinpPlain(Dinp):
+    """This package without restoration."""
+
+    name = "dinp-plain"
+    restore = False
 
 
 class _PillowCodec(Codec):
@@ -276,7 +288,7 @@ class Avif(_PillowCodec):
 
 
 CODECS: dict[str, Codec] = {
-    codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif(), DinpNetwork(), DinpBest())
+    codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif(), DinpNetwork(), DinpBest(), DinpPlain())
 }
 COMPARED = ("dinp", "jpeg", "jpeg2000", "webp", "avif")
 

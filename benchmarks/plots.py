@@ -28,6 +28,7 @@ STYLES = {
     "avif": ("#3b8fd9", (0, (6, 2)), 1.5),
     "dinp1": ("#e8590c", ":", 1.2),
     "dinp3": ("#e8590c", "--", 1.2),
+    "dinp-plain": ("#e8590c", "-.", 1.6),
 }
 INK = "#161719"  # of text and axes; an inline SVG takes the page's colour in its place
 SVG_IDS = "dinp"  # any fixed salt: without one the ids of an SVG differ from run to run

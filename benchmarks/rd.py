@@ -129,7 +129,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="JSON file; continued if it exists")
     one.add_argument("--mode", choices=(*MODES, "both"), default="both")
     one.add_argument(
-        "--codecs", type=_names, default=list(COMPARED), help=f"default: {','.join(COMPARED)}; also dinp1, dinp3"
+        "--codecs",
+        type=_names,
+        default=list(COMPARED),
+        help=f"default: {','.join(COMPARED)}; also dinp-plain, dinp1, dinp3",
     )
     default = ",".join(map(str, CODECS["dinp"].settings))
     one.add_argument("--qualities", type=_numbers, help=f"settings of dinp (default: {default})")

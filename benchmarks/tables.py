@@ -22,6 +22,7 @@ NAMES = {
     "avif": "AVIF",
     "dinp1": "dinp, effort 1",
     "dinp3": "dinp, effort 3",
+    "dinp-plain": "dinp --plain",
     "psnr": "PSNR",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",

@@ -12,6 +12,8 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -20,6 +22,9 @@ from dinp._version import FORMAT_VERSION, __version__
 from dinp.container import MAX_PIXELS, Container, pack, unpack
 from dinp.errors import DinpError, DinpNotice
 from dinp.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
+
+if TYPE_CHECKING:
+    from dinp.restoration import Restoration
 
 __all__ = [
     "FORMAT_VERSION",
@@ -79,6 +84,7 @@ def encode(
     target_bytes: int | None = None,
     target_psnr: float | None = None,
     effort: int = 2,
+    restore: bool = True,
     mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
@@ -99,6 +105,8 @@ def encode(
     effort : int
         1: the network places all points; 2: it places three quarters of them, and the rest go where the error is
         largest; 3: five more rounds of moving points.
+    restore : bool
+        Whether the decoder is to restore planes where that makes them better, see `dinp.restoration`.
     mask : (height, width) bool array, optional
         An inpainting mask of your own for the grey or luma plane, in place of the learned tree of cells.
     max_pixels : int
@@ -122,6 +130,7 @@ def encode(
         target_bytes=target_bytes,
         target_psnr=target_psnr,
         effort=effort,
+        restore=restore,
         mask=mask,
         max_pixels=max_pixels,
         progress=progress,
@@ -138,6 +147,7 @@ def encode_with_report(
     target_bytes: int | None = None,
     target_psnr: float | None = None,
     effort: int = 2,
+    restore: bool = True,
     mask: np.ndarray | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
@@ -169,6 +179,7 @@ def encode_with_report(
     planes = split_planes(original)
     height, width = original.shape[:2]
     model = None if mask is not None and len(planes) == 1 else load_tree_model()
+    restoration = _restoration() if restore else None
 
     def code(quality: float, previous: tuple[EncodedPicture, Encoding] | None) -> tuple[EncodedPicture, Encoding]:
         coded = encode_planes(
@@ -177,6 +188,7 @@ def encode_with_report(
             tree_model=model,
             mask=mask,
             effort=EFFORTS[effort],
+            restoration=restoration,
             start=previous and previous[0],
             progress=progress,
         )
@@ -192,13 +204,18 @@ def encode_with_report(
     return code(quality, None)[1]
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, progress: Progress | None = None) -> Image.Image:
+def decode(
+    data: bytes, *, restore: bool = True, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
+) -> Image.Image:
     """Decode a dinp file to a Pillow image of mode L or RGB (an array: `numpy.asarray(dinp.decode(data))`).
 
     Parameters
     ----------
     data : bytes
         The whole file.
+    restore : bool
+        Whether planes are restored where the file says so; without, the picture is that of the diffusion alone. Where
+        the file names a restoration that is not at hand, a `DinpNotice` warning says that it was left out.
     max_pixels : int
         Larger pictures are refused before memory is allocated for them.
     progress : callable, optional
@@ -214,7 +231,15 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, progress: Progress | No
     from dinp.decoder import decode_planes
 
     shapes = plane_shapes(container.height, container.width, colour=container.colour)
-    return Image.fromarray(merge_planes(decode_planes(list(container.sections), shapes, progress=progress)))
+    notice = "this program does not have the restoration that the file names: the picture is shown without"
+    try:
+        restoration = _restoration() if restore else None
+    except DinpError as error:
+        restoration, notice = None, f"{error}: the picture is shown without"
+    planes, unrestored = decode_planes(list(container.sections), shapes, restoration=restoration, progress=progress)
+    if restore and unrestored:
+        warnings.warn(notice, DinpNotice, stacklevel=2)
+    return Image.fromarray(merge_planes(planes))
 
 
 def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
@@ -255,6 +280,14 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         "overhead_bytes": len(data) - sum(map(len, container.sections)),
         "planes": planes,
     }
+
+
+@cache
+def _restoration() -> "Restoration":
+    """The restoration network that ships with the package."""
+    from dinp.restoration import Restoration
+
+    return Restoration.shipped()
 
 
 def check_quality(quality: float) -> None:

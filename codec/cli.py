@@ -102,6 +102,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
     show_default=True,
     help="1: the network alone places the points; 2: and growth where the error is; 3: and more rounds of moving them.",
 )
+@click.option("--plain", is_flag=True, help="Do without restoration: the picture is that of the diffusion alone.")
 @click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
 @_force
 @_max_pixels
@@ -114,6 +115,7 @@ def encode(
     target_bpp: float | None,
     target_psnr: float | None,
     effort: int,
+    plain: bool,
     mask: str | None,
     force: bool,
     max_pixels: int,
@@ -138,6 +140,7 @@ def encode(
             target_bytes=target_size,
             target_psnr=target_psnr,
             effort=effort,
+            restore=not plain,
             mask=known,
             max_pixels=max_pixels,
             progress=progress,
@@ -163,10 +166,11 @@ def _bytes_at(bpp: float, pixels: int) -> int:
 @main.command()
 @click.argument("source", metavar="INPUT")
 @click.argument("target", metavar="OUTPUT")
+@click.option("--plain", is_flag=True, help="Do without restoration: show what the diffusion alone makes.")
 @_force
 @_max_pixels
 @_verbose
-def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool) -> None:
+def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, verbose: bool) -> None:
     """Decode a dinp file to a picture.
 
     The ending of OUTPUT tells its format; "-" stands for stdin, and for PNG on stdout.
@@ -177,10 +181,13 @@ def decode(source: str, target: str, force: bool, max_pixels: int, verbose: bool
 
     data = files.read_dinp(source)
     start = time.perf_counter()
-    with _progress("decoding") as progress:
-        picture = dinp.decode(data, max_pixels=max_pixels, progress=progress)
+    with _progress("decoding") as progress, warnings.catch_warnings(record=True) as notices:
+        warnings.simplefilter("always", dinp.DinpNotice)
+        picture = dinp.decode(data, restore=not plain, max_pixels=max_pixels, progress=progress)
     seconds = time.perf_counter() - start
     files.write_output(target, _save(picture, picture_format), force=force)
+    for notice in notices:
+        _say(f"note: {notice.message}")
     if picture_format in _LOSSY:
         _say(f"note: {picture_format} does not keep the decoded values exactly; PNG does")
     if verbose:
@@ -277,6 +284,7 @@ def _describe(report: dict) -> str:
             f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "
             f"{plane['points']:,} points, density {100 * plane['density']:.2f} %, step {plane['step']:g}, "
             f"{plane['mask_bits_per_point']:.2f} mask + {plane['value_bits_per_point']:.2f} value bits per point"
+            + (f", restoration {plane['restoration']}" if plane["restoration"] else "")
         )
     return "\n".join(lines)
 

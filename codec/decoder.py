@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dinp.restoration import VERSION, DecodedPlane, Restoration, side_map
 from dinp.section import PlaneCode, decode_section
+from dinp.steps import GREY, STEP_TABLE
 from dinp.structure import KnownData
 
 
@@ -15,10 +17,28 @@ def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
     return Inpainter(known.mask).solve(known.spread(code.values(known)))
 
 
+def restored(code: PlaneCode, known: KnownData, reconstruction: np.ndarray, restoration: Restoration) -> np.ndarray:
+    """The plane (H, W) float64 after restoration, from its inpainting."""
+    sides = side_map(code.structure, code.side_log2)
+    step = float(STEP_TABLE[code.step_index]) / GREY
+    return restoration(DecodedPlane(reconstruction, known.mask, sides, step))
+
+
 def decode_planes(
-    sections: list[bytes], shapes: list[tuple[int, int]], *, progress: Callable[[float], None] | None = None
-) -> list[np.ndarray]:
-    """Planes (H, W) float64, grey values nominally 0-255, neither rounded nor clipped.
+    sections: list[bytes],
+    shapes: list[tuple[int, int]],
+    *,
+    restoration: Restoration | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[list[np.ndarray], int]:
+    """Planes, and how many of them a restoration was meant for that they did not get.
+
+    Returns
+    -------
+    planes : list of (H, W) float64
+        Grey values nominally 0-255, neither rounded nor clipped.
+    unrestored : int
+        Number of planes whose section names a restoration that is not the given one.
 
     Parameters
     ----------
@@ -26,6 +46,8 @@ def decode_planes(
         One a plane.
     shapes : list of (int, int)
         Height and width of each plane.
+    restoration : Restoration, optional
+        Without it planes stay as the diffusion leaves them.
     progress : callable, optional
         Called with the fraction done, 0-1.
 
@@ -36,11 +58,17 @@ def decode_planes(
     """
     parsed = [decode_section(data, shape)[:2] for data, shape in zip(sections, shapes, strict=True)]
     planes = []
+    unrestored = 0
     for code, known in parsed:
-        planes.append(reconstruct(code, known))
+        plane = reconstruct(code, known)
+        if restoration is not None and code.restoration == VERSION:
+            plane = restored(code, known, plane, restoration)
+        elif code.restoration:
+            unrestored += 1
+        planes.append(plane)
         if progress:
             progress(len(planes) / len(sections))
-    return planes
+    return planes, unrestored
 
 
 def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
@@ -50,7 +78,7 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
     -------
     dict
         structure ("tree" or "free mask"), height, width, points, density (values per pixel), step (of cells of side
-        8, grey levels), bytes, and the information content in bits of the mask (`mask_bits`) and the values
+        8, grey levels), restoration (version, 0 for none), bytes, and the information content in bits of the mask (`mask_bits`) and the values
         (`value_bits`).
 
     Raises
@@ -58,8 +86,6 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
     DinpError
         If the section is damaged.
     """
-    from dinp.steps import GREY, STEP_TABLE
-
     code, known, information = decode_section(data, shape)
     return {
         "structure": "free mask" if isinstance(code.structure, np.ndarray) else "tree",
@@ -68,6 +94,7 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
         "points": known.y.size,
         "density": known.y.size / (shape[0] * shape[1]),
         "step": float(STEP_TABLE[code.step_index]) / GREY,
+        "restoration": code.restoration,
         "bytes": len(data),
         "mask_bits": information.get("mask", 0.0),
         "value_bits": information.get("values", 0.0),

@@ -6,21 +6,23 @@ them; the others are added in stages where the error is largest, with the values
 round moves the points that matter least; levels are chosen by error and bits, and coded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dinp.decoder import reconstruct
+from dinp.decoder import reconstruct, restored
 from dinp.errors import DinpError
-from dinp.levels import choose_levels
+from dinp.levels import level_choice
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
-from dinp.section import PlaneCode, encode_section
+from dinp.restoration import VERSION, Restoration
+from dinp.section import PlaneCode, encode_stream, section_header
 from dinp.steps import nearest_step_index
 
 ROOT_LOG2 = 5
 BIT_COST = 1.5  # squared error that a bit must save, in squared steps
 CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
+LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,27 @@ def step_of(quality: float) -> float:
 
 
 def encode_plane(
-    plane: np.ndarray, step: float, trial: Trial, side_log2: int
+    plane: np.ndarray, step: float, trial: Trial, side_log2: int, restoration: Restoration | None = None
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
-    """Section, reconstruction, number of points and information content of one plane, for a step in grey levels."""
+    """Section, what is decoded, number of points and information content of one plane, for a step in grey levels.
+
+    The section names the restoration if it makes the plane better.
+    """
     index = nearest_step_index(step)
-    code = PlaneCode(trial.structure, side_log2, index, choose_levels(plane, trial, index, BIT_COST * step * step))
-    data, information = encode_section(code, trial.known)
-    return data, reconstruct(code, trial.known), trial.known.y.size, information
+    choice = level_choice(plane, trial, index, BIT_COST * step * step)
+    stream, levels, information = encode_stream(trial.structure, trial.known, index, choice)
+    code = PlaneCode(trial.structure, side_log2, index, levels)
+    decoded = reconstruct(code, trial.known)
+    if restoration is not None:
+        better = restored(code, trial.known, decoded, restoration)
+        if _error(plane, better) < (1 - LEAST_GAIN) * _error(plane, decoded):
+            code, decoded = replace(code, restoration=VERSION), better
+    return section_header(code) + stream, decoded, trial.known.y.size, information
+
+
+def _error(plane: np.ndarray, decoded: np.ndarray) -> float:
+    """Sum of squared errors of a plane that is clipped to 0-255 when it is shown."""
+    return float(np.sum((plane - np.clip(decoded, 0, 255)) ** 2))
 
 
 def encode_planes(
@@ -79,6 +95,7 @@ def encode_planes(
     tree_model: TreeModel | None = None,
     mask: np.ndarray | None = None,
     effort: Effort = DEFAULT_EFFORT,
+    restoration: Restoration | None = None,
     start: EncodedPicture | None = None,
     progress: Progress | None = None,
 ) -> EncodedPicture:
@@ -97,6 +114,8 @@ def encode_planes(
         A free inpainting mask for plane 0 in place of a tree.
     effort : Effort
         How trees are refined.
+    restoration : Restoration, optional
+        What the decoder may apply after the inpainting.
     start : EncodedPicture, optional
         The same picture coded with another quality, whose work is reused.
     progress : callable, optional
@@ -132,7 +151,7 @@ def encode_planes(
                 plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous
             )
         trials.append(trial)
-        results.append(encode_plane(plane, step, trial, side_log2))
+        results.append(encode_plane(plane, step, trial, side_log2, restoration))
         done += plane.size
         report(1.0)
     sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))

@@ -16,7 +16,7 @@ import numpy as np
 
 from dinp.entropy.order import Pass
 from dinp.entropy.tree import Tree
-from dinp.entropy.value_coder import MAX_LEVEL, symbols_of, walk_values
+from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, symbols_of, walk_values
 from dinp.inpaint import Inpainter
 from dinp.placement import Trial
 from dinp.steps import GREY, steps_of
@@ -40,8 +40,8 @@ def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
     return np.full(known.y.size, _WEIGHT_OF_PIXEL + _WEIGHT_AROUND * governed)
 
 
-def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> np.ndarray:
-    """Levels for optimised values.
+def level_choice(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> LevelsOf:
+    """The choice of levels for optimised values, to be used once, in coding order.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: fl
 
     Returns
     -------
-    (n,) int64, |level| <= 2^14
+    callable
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
     """
     known = trial.known
     steps = steps_of(known.side, step_index)
@@ -90,4 +91,11 @@ def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: fl
         free[p.index] = False
         return chosen
 
-    return walk_values(known.y, known.x, known.side, steps, plane.shape, choose)
+    return choose
+
+
+def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> np.ndarray:
+    """The levels (n,) int64 that `level_choice` leads to."""
+    known = trial.known
+    choice = level_choice(plane, trial, step_index, bit_cost)
+    return walk_values(known.y, known.x, known.side, steps_of(known.side, step_index), plane.shape, choice)

@@ -2,7 +2,9 @@ r"""A plane's section: mask structure and values to bytes and back. This docstri
 
 A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
 
-    byte 0   bits 7-5  reserved, must be 0
+    byte 0   bit 7     reserved, must be 0
+             bits 6-5  restoration: 0 none, 1 version 1 (`dinp.restoration`); a decoder that does not have the version
+                       named here shows the plane without, and says so
              bits 4-2  k: log2 of the root side (structure 0: 1..7) or of each value's cell side (structure 1: 0..7)
              bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
     byte 1   step index q, 0..175; 176..255 must be rejected
@@ -20,7 +22,7 @@ cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which the index is at least
 
 The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
 mean of its neighbours above, below, left and right within the picture (`dinp.inpaint`), to an accuracy of 0.01 grey
-levels.
+levels; then the restoration, if one is named, adds its correction, to the same accuracy.
 """
 
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.mask_coder import decode_mask, encode_mask
 from dinp.entropy.tree import Tree
 from dinp.entropy.tree_coder import decode_tree, encode_tree
-from dinp.entropy.value_coder import MAX_LEVEL, decode_values, encode_values
+from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, decode_values, encode_values
 from dinp.errors import DinpError
 from dinp.steps import MAX_STEP_INDEX, dequantise, steps_of
 from dinp.structure import KnownData, known_data_of_mask, known_data_of_tree
@@ -55,12 +57,15 @@ class PlaneCode:
         0..175.
     levels : (n,) int64
         One level a value, |level| <= 2^14.
+    restoration : int
+        Version of the restoration that comes after the inpainting, 0 for none.
     """
 
     structure: Tree | np.ndarray
     side_log2: int
     step_index: int
     levels: np.ndarray
+    restoration: int = 0
 
     def known(self) -> KnownData:
         """Where the values stand."""
@@ -78,23 +83,51 @@ def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
     return known_data_of_mask(structure, 1 << side_log2)
 
 
+def encode_stream(
+    structure: Tree | np.ndarray, known: KnownData, step_index: int, levels_of: LevelsOf
+) -> tuple[bytes, np.ndarray, dict[str, float]]:
+    """A section without its first two bytes, for levels that are chosen on the way.
+
+    Parameters
+    ----------
+    structure : Tree or (H, W) bool array
+    known : KnownData
+        Of this structure.
+    step_index : int
+        0..175.
+    levels_of : callable
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
+
+    Returns
+    -------
+    bytes, levels (n,) int64, and the information content in bits by kind (`mask`, `values`).
+    """
+    encoder = RangeEncoder()
+    if isinstance(structure, Tree):
+        encode_tree(encoder, structure)
+    else:
+        encode_mask(encoder, structure)
+    steps = steps_of(known.side, step_index)
+    levels = encode_values(encoder, levels_of, known.y, known.x, known.side, steps, structure.shape)
+    return encoder.finish(), levels, encoder.information
+
+
+def section_header(code: PlaneCode) -> bytes:
+    """The first two bytes of a section."""
+    kind = TREE if isinstance(code.structure, Tree) else FREE_MASK
+    fields = int2ba(code.restoration, 3) + int2ba(code.side_log2, 3) + int2ba(kind, 2)
+    return fields.tobytes() + bytes([code.step_index])
+
+
 def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
     """The section's bytes and the information content of its parts in bits, by kind (`mask`, `values`).
 
     Levels are clipped to +-2^14. `known` saves its computation where the caller has it.
     """
-    known = known or code.known()
-    is_tree = isinstance(code.structure, Tree)
-    shape = code.structure.shape
-    fields = bitarray("000") + int2ba(code.side_log2, 3) + int2ba(TREE if is_tree else FREE_MASK, 2)
-    encoder = RangeEncoder()
-    if is_tree:
-        encode_tree(encoder, code.structure)
-    else:
-        encode_mask(encoder, code.structure)
     levels = np.clip(code.levels, -MAX_LEVEL, MAX_LEVEL)
-    encode_values(encoder, levels, known.y, known.x, known.side, steps_of(known.side, code.step_index), shape)
-    return fields.tobytes() + bytes([code.step_index]) + encoder.finish(), encoder.information
+    known = known or code.known()
+    stream, _, information = encode_stream(code.structure, known, code.step_index, lambda p, *_: levels[p.index])
+    return section_header(code) + stream, information
 
 
 def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, KnownData, dict[str, float]]:
@@ -108,8 +141,8 @@ def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, Know
     if len(data) < 2:
         raise DinpError("the file is damaged: a plane's section is too short")
     fields = bitarray(buffer=data[:1])
-    side_log2, kind, step_index = ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
-    if fields[:3].any() or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
+    restoration, side_log2, kind, step_index = ba2int(fields[1:3]), ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
+    if fields[0] or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
         raise DinpError("the file is damaged: a plane's section has an invalid header")
     decoder = RangeDecoder(data[2:])
     structure: Tree | np.ndarray
@@ -122,4 +155,4 @@ def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, Know
     known = known_data_of(structure, side_log2)
     levels = decode_values(decoder, known.y, known.x, known.side, steps_of(known.side, step_index), shape)
     decoder.check_exhausted()
-    return PlaneCode(structure, side_log2, step_index, levels), known, decoder.information
+    return PlaneCode(structure, side_log2, step_index, levels, restoration), known, decoder.information

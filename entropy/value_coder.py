@@ -49,6 +49,9 @@ class _State:
     surprise: np.ndarray  # |value - base prediction|
 
 
+LevelsOf = Callable[[Pass, np.ndarray, np.ndarray], np.ndarray]  # see `walk_values`
+
+
 def _state(y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray) -> _State:
     n = y.size
     side_log2 = np.frexp(side.astype(np.float64))[1].astype(np.int64) - 1
@@ -187,7 +190,7 @@ def walk_values(
     side: np.ndarray,
     step: np.ndarray,
     shape: tuple[int, int],
-    levels_of: Callable[[Pass, np.ndarray, np.ndarray], np.ndarray],
+    levels_of: LevelsOf,
 ) -> np.ndarray:
     """Go through the values in coding order; all that is known of a pass when it is coded is handed to `levels_of`.
 
@@ -221,26 +224,23 @@ def symbols_of(levels: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 def encode_values(
     encoder: RangeEncoder,
-    levels: np.ndarray,
+    levels_of: LevelsOf,
     y: np.ndarray,
     x: np.ndarray,
     side: np.ndarray,
     step: np.ndarray,
     shape: tuple[int, int],
-) -> None:
-    """Code `levels` (n,) of the values at pixels `y`, `x` (n,), with cell sides `side` (n,) and steps `step` (n,).
-
-    Levels are integers with |level| <= 2^14; steps are integers in 1/16 grey level; all arrays are int64.
-    """
+) -> np.ndarray:
+    """Code the levels that `levels_of` gives, |level| <= 2^14, and return them, (n,) int64; see `walk_values`."""
 
     def encode(p: Pass, table: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        level = levels[p.index]
+        level = levels_of(p, table, centre)
         encoder.encode_symbols(symbols_of(level, centre), table, KIND)
         distance = np.abs(level - centre)
         encoder.encode_excess(distance[distance > RADIUS] - RADIUS - 1, KIND)
         return level
 
-    walk_values(y, x, side, step, shape, encode)
+    return walk_values(y, x, side, step, shape, encode)
 
 
 def decode_values(

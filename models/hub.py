@@ -16,9 +16,10 @@ from torch import nn
 from dinp.errors import DinpError
 from dinp.models.binarise import binarise
 from dinp.models.mask_network import MaskNetwork
+from dinp.models.restoration_network import RestorationNetwork
 from dinp.models.tree_network import TreeNetwork
 
-NETWORKS: dict[str, type[nn.Module]] = {"mask": MaskNetwork, "tree": TreeNetwork}
+NETWORKS: dict[str, type[nn.Module]] = {"mask": MaskNetwork, "restoration": RestorationNetwork, "tree": TreeNetwork}
 CONFIG = "config"
 # what reading a file that is no file of weights, or of other shapes, may raise
 _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, zipfile.BadZipFile)

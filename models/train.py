@@ -62,9 +62,9 @@ class Run:
     curve: list[dict] = field(default_factory=list)
 
     @classmethod
-    def start(cls, kind: str, seed: int, device: torch.device) -> "Run":
+    def start(cls, kind: str, seed: int, device: torch.device, **config: object) -> "Run":
         torch.manual_seed(seed)
-        network = NETWORKS[kind]().to(device, memory_format=torch.channels_last)
+        network = NETWORKS[kind](**config).to(device, memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         return cls(kind, network, average, optimiser, np.random.default_rng(seed))

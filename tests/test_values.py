@@ -17,7 +17,7 @@ from dinp.structure import known_data_of_mask, known_data_of_tree
 
 def code(known, levels, steps, shape):
     encoder = RangeEncoder()
-    encode_values(encoder, levels, known.y, known.x, known.side, steps, shape)
+    encode_values(encoder, lambda p, *_: levels[p.index], known.y, known.x, known.side, steps, shape)
     return encoder.finish(), encoder
 
 

@@ -1,0 +1,200 @@
+r"""Restoration: what diffusion leaves behind, spikes at the known pixels and smoothness elsewhere, is put right.
+
+A small convolutional network (trained by `dinp.models.train_restoration`) predicts the correction from the
+reconstruction, the mask, the sides of the cells and the quantisation step. It comes after the solver and cannot
+influence what is parsed. This module runs it in numpy, so that decoding needs no torch; its docstring and the file of
+weights specify version 1 of the restoration.
+
+The plane is continued below and to the right by its last row and column to sides that are multiples of 16. Input
+channels, at half resolution: the grey values (u - 128) / 64 and the mask (0 or 1) of the four pixels of each 2x2 block
+(upper left, upper right, lower left, lower right), (log2 of the side of the cell that holds the upper left pixel - 2) /
+2, and (log2 step - 3) / 3. Then a U-Net with strides 2, 4, 8 and 16:
+
+    x_0 = stem(input), x_i = down_i(y_(i-1)) for i = 1, 2, 3, where y_i = block(encode_i, x_i)
+    z_3 = y_3, z_i = block(decode_i, y_i + doubled(up_i(z_(i+1)))) for i = 2, 1, 0
+    correction = head(relu(z_0)) * 0.5 step^0.75, four pixels of each 2x2 block
+
+block(x) = x + second(relu(first(relu(x)))). stem, first, second and head are 3x3 convolutions over a border of zeros,
+down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each sample in a 2x2 block. The restored plane is
+u + correction.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from dinp.entropy.tree import Tree
+from dinp.errors import DinpError
+
+VERSION = 1
+MULTIPLE = 16
+INPUTS = 10
+_BLOCK = 1 << 13  # columns of a product at a time: the patches stay in the cache
+
+
+@dataclass(frozen=True)
+class DecodedPlane:
+    """What the decoder knows of a plane.
+
+    Attributes
+    ----------
+    reconstruction : (H, W) float64
+        The inpainting, grey values nominally 0-255.
+    mask : (H, W) bool
+        The inpainting mask.
+    side_log2 : (H, W) uint8
+        log2 of the side of the cell that holds each pixel.
+    step : float
+        Quantisation step of cells of side 8, grey levels.
+    """
+
+    reconstruction: np.ndarray
+    mask: np.ndarray
+    side_log2: np.ndarray
+    step: float
+
+
+def side_map(structure: Tree | np.ndarray, side_log2: int) -> np.ndarray:
+    """log2 of the side of the cell that holds each pixel, (H, W) uint8; of a free mask, `side_log2` everywhere."""
+    if not isinstance(structure, Tree):
+        return np.full(structure.shape, side_log2, dtype=np.uint8)
+    height, width = structure.shape
+    sides = np.full((1, 1), len(structure.splits), dtype=np.uint8)
+    for level, split in enumerate(structure.splits):
+        if level == 0:
+            sides = np.full(split.shape, len(structure.splits), dtype=np.uint8)
+        rows, columns = split.shape
+        sides = sides[:rows, :columns] - split
+        sides = sides.repeat(2, axis=0).repeat(2, axis=1)
+    return sides[:height, :width]
+
+
+def network_input(plane: DecodedPlane) -> np.ndarray:
+    """Input channels (10, H' / 2, W' / 2) float32, H' and W' being H and W rounded up to multiples of 16."""
+    height, width = plane.mask.shape
+    padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE))
+    grey = np.pad((plane.reconstruction.astype(np.float32) - 128) / 64, padding, mode="edge")
+    mask = np.pad(plane.mask, padding, mode="edge")
+    side = np.pad(plane.side_log2, padding, mode="edge")
+    out = np.empty((INPUTS, grey.shape[0] // 2, grey.shape[1] // 2), dtype=np.float32)
+    for k, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        out[k] = grey[y::2, x::2]
+        out[4 + k] = mask[y::2, x::2]
+    out[8] = (side[::2, ::2].astype(np.float32) - 2) / 2
+    out[9] = (np.log2(plane.step) - 3) / 3
+    return out
+
+
+def correction_scale(step: float) -> float:
+    """Grey levels per unit of the network's output, for a step of cells of side 8 in grey levels."""
+    return 0.5 * step**0.75
+
+
+class Restoration:
+    """The restoration network.
+
+    Parameters
+    ----------
+    weights : dict of str to float32 array
+        Kernels and biases by the names of `dinp.models.restoration_network`.
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        self._weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
+
+    @classmethod
+    def shipped(cls) -> "Restoration":
+        """The network that ships with the package.
+
+        Raises
+        ------
+        DinpError
+            The file of weights is missing or damaged.
+        """
+        source = resources.files("dinp.models").joinpath("weights", "restoration.npz")
+        try:
+            with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                json.loads(str(archive["config"]))
+                return cls({name: archive[name] for name in archive.files if name != "config"})
+        except (OSError, ValueError, KeyError) as error:
+            raise DinpError(f"the weights of the restoration network cannot be read: {error}") from None
+
+    def __call__(self, plane: DecodedPlane) -> np.ndarray:
+        """The restored plane, (H, W) float64, grey values nominally 0-255."""
+        x = _bordered(network_input(plane))
+        encoded = []
+        for i in range(4):
+            x = self._convolution(x, "stem") if i == 0 else self._down(x, f"down.{i - 1}")
+            x = self._block(x, f"encode.{i}")
+            encoded.append(x)
+        for i in (2, 1, 0):
+            x = self._block(encoded[i] + self._up(x, f"up.{i}"), f"decode.{i}")
+        out = _inside(self._convolution(_relu(x), "head")) * np.float32(correction_scale(plane.step))
+        _, rows, columns = out.shape
+        full = out.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1).reshape(2 * rows, 2 * columns)
+        height, width = plane.mask.shape
+        return plane.reconstruction + full[:height, :width]
+
+    def _block(self, x: np.ndarray, name: str) -> np.ndarray:
+        y = self._convolution(_relu(x), f"{name}.first")
+        y = self._convolution(np.maximum(y, 0, out=y), f"{name}.second")
+        y += x
+        return y
+
+    def _convolution(self, x: np.ndarray, name: str) -> np.ndarray:
+        """3x3 convolution of a bordered field (C, h + 2, w + 2) to another."""
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        channels, height, width = x.shape
+        kernel = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        flat = x.reshape(channels, -1)
+        first, last = width + 1, flat.shape[1] - width - 1
+        out = np.empty((len(weight), flat.shape[1]), dtype=np.float32)
+        out[:, :first], out[:, last:] = 0, 0
+        patches = np.empty((9, channels, min(_BLOCK, last - first)), dtype=np.float32)
+        for start in range(first, last, _BLOCK):
+            n = min(_BLOCK, last - start)
+            for k in range(9):
+                at = start + (k // 3 - 1) * width + k % 3 - 1
+                patches[k, :, :n] = flat[:, at : at + n]
+            block = patches if n == patches.shape[2] else patches[:, :, :n].copy()
+            np.matmul(kernel, block.reshape(9 * channels, n), out=out[:, start : start + n])
+        out += bias[:, None]
+        return _cleared(out.reshape(-1, height, width))
+
+    def _down(self, x: np.ndarray, name: str) -> np.ndarray:
+        """2x2 convolution of disjoint blocks."""
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        x = _inside(x)
+        channels, height, width = x.shape
+        blocks = x.reshape(channels, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
+        product = weight.reshape(len(weight), -1) @ blocks.reshape(4 * channels, -1)
+        return _bordered((product + bias[:, None]).reshape(-1, height // 2, width // 2))
+
+    def _up(self, x: np.ndarray, name: str) -> np.ndarray:
+        """1x1 convolution, and every sample repeated in a 2x2 block."""
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        x = _inside(x)
+        channels, height, width = x.shape
+        product = weight.reshape(len(weight), channels) @ x.reshape(channels, -1) + bias[:, None]
+        return _bordered(product.reshape(-1, height, width).repeat(2, axis=1).repeat(2, axis=2))
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+def _bordered(x: np.ndarray) -> np.ndarray:
+    """A field (C, h, w) with a border of zeros."""
+    return np.pad(x, ((0, 0), (1, 1), (1, 1)))
+
+
+def _inside(x: np.ndarray) -> np.ndarray:
+    return x[:, 1:-1, 1:-1]
+
+
+def _cleared(x: np.ndarray) -> np.ndarray:
+    """The field with its border set to zero, in place."""
+    x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1] = 0, 0, 0, 0
+    return x

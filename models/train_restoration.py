@@ -1,0 +1,245 @@
+"""Training of the restoration network on pictures that this codec coded.
+
+    python -m dinp.models.restoration_data --data DATA --out runs/restoration/files_1.npz --seed 1
+    python -m dinp.models.restoration_data --data DATA --out runs/restoration/tune.npz --set tune
+    python -m dinp.models.train_restoration --files runs/restoration/files_*.npz --tune runs/restoration/tune.npz \\
+        --data DATA --out runs/restoration --minutes 60 --seed 1 [--resume]
+
+Trains on crops of 128 x 128 pixels of grey, luma and chroma planes. The loss is the squared error over the squared
+error that diffusion alone leaves in the crop's whole plane, so that every rate and picture counts alike, as it does in
+dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weights.npz`, as those of `dinp.models.train`;
+`valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dinp.errors import DinpError
+from dinp.models.restoration_data import Example, load_examples
+from dinp.models.restoration_network import RestorationNetwork
+from dinp.models.train import Run, learning_rate
+from dinp.restoration import correction_scale, network_input
+
+CROP = 64  # samples at half resolution
+BATCH = 16
+LEAST_ERROR = 0.5  # squared grey levels: planes that are better than this do not count more
+TRANSPOSED = [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]
+
+
+class Crops:
+    """Random crops of examples, in the network's own form.
+
+    Parameters
+    ----------
+    found : list of Example
+        At least CROP x CROP at half resolution each; smaller ones are left out.
+    """
+
+    def __init__(self, found: Sequence[Example]) -> None:
+        self.inputs, self.targets, self.weight, size = [], [], [], []
+        for example in found:
+            plane = example.decoded
+            x = network_input(plane)
+            height, width = plane.mask.shape
+            error = example.original - plane.reconstruction
+            height, width = height - height % 2, width - width % 2
+            if min(height, width) < 2 * CROP:
+                continue
+            scale = correction_scale(plane.step)
+            blocks = (error[:height, :width] / scale).reshape(height // 2, 2, width // 2, 2)
+            self.inputs.append(x[:, : height // 2, : width // 2].astype(np.float16))
+            self.targets.append(blocks.transpose(1, 3, 0, 2).reshape(4, height // 2, width // 2).astype(np.float16))
+            self.weight.append(scale**2 / max(LEAST_ERROR, float(np.mean(error**2))))
+            size.append(height * width)
+        if not size:
+            raise DinpError("there is no plane of 128 x 128 pixels or more to train on")
+        self.share = np.array(size, dtype=np.float64) / sum(size)
+
+    def draw(self, rng: np.random.Generator, batch: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs (B, 10, CROP, CROP), targets (B, 4, CROP, CROP) and weights (B,), float32."""
+        x = np.empty((batch, 10, CROP, CROP), dtype=np.float32)
+        t = np.empty((batch, 4, CROP, CROP), dtype=np.float32)
+        w = np.empty(batch, dtype=np.float32)
+        for b, i in enumerate(rng.choice(self.share.size, size=batch, p=self.share)):
+            _, height, width = self.inputs[i].shape
+            y0, x0 = rng.integers(height - CROP + 1), rng.integers(width - CROP + 1)
+            x[b] = self.inputs[i][:, y0 : y0 + CROP, x0 : x0 + CROP]
+            t[b] = self.targets[i][:, y0 : y0 + CROP, x0 : x0 + CROP]
+            w[b] = self.weight[i]
+            if rng.integers(2):  # known pixels stand at the lower right of a cell's centre: transposing keeps that
+                x[b] = x[b][TRANSPOSED].transpose(0, 2, 1)
+                t[b] = t[b][TRANSPOSED[:4]].transpose(0, 2, 1)
+        x_, t_, w_ = (torch.from_numpy(a).to(device, non_blocking=True) for a in (x, t, w))
+        return x_.contiguous(memory_format=torch.channels_last), t_, w_
+
+
+def gains(network: torch.nn.Module, found: Sequence[Example], device: torch.device) -> np.ndarray:
+    """Gain in PSNR of each plane, dB."""
+    out = []
+    with torch.inference_mode():
+        for example in found:
+            plane = example.decoded
+            x = torch.from_numpy(network_input(plane))[None].to(device, memory_format=torch.channels_last)
+            y = torch.pixel_shuffle(network(x).float(), 2)[0, 0].cpu().numpy() * correction_scale(plane.step)
+            height, width = plane.mask.shape
+            error = [
+                np.mean((np.clip(u, 0, 255) - example.original) ** 2)
+                for u in (plane.reconstruction, plane.reconstruction + y[:height, :width])
+            ]
+            out.append(10 * np.log10((error[0] + 1e-3) / (error[1] + 1e-3)))
+    return np.array(out)
+
+
+def train(
+    data: Path,
+    files: Sequence[Path],
+    tune: Path,
+    out: Path,
+    *,
+    minutes: float = 60.0,
+    steps: int | None = None,
+    seed: int = 1,
+    widths: Sequence[int] | None = None,
+    device: str = "auto",
+    bf16: bool = True,
+    resume: bool = False,
+    every: float = 240.0,
+    progress: Callable[[str], object] = sys.stderr.write,
+) -> Run:
+    """Train the network; see the module's text.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with train/ and tune/.
+    files, tune : Paths
+        Files of `dinp.models.restoration_data`: training pictures, tuning pictures.
+    out : Path
+        Where the results go.
+    minutes : float
+        Wall-clock budget, resumed time included; reading the data is not counted.
+    steps : int, optional
+        Stop after so many steps instead; the learning rate then follows the steps.
+    widths : 4 ints, optional
+        Channels of the network.
+    device : str
+        "auto" (CUDA if there is one), "cpu", "cuda", ...
+    bf16 : bool
+        Convolutions in bfloat16.
+    every : float
+        Seconds between validations and checkpoints.
+
+    Raises
+    ------
+    DinpError
+        Files or pictures are missing, or there is nothing to resume.
+    """
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    out.mkdir(parents=True, exist_ok=True)
+    crops = Crops(load_examples(data, files)[1])
+    validation = load_examples(data, [tune])[1]
+    run = Run.start("restoration", seed, place, **({"widths": tuple(widths)} if widths else {}))
+    if resume:
+        run.resume(out)
+    settings = {
+        "network": "restoration",
+        "config": run.network.config,
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "seed": seed,
+        "batch": BATCH,
+        "planes": int(crops.share.size),
+        "validation_planes": len(validation),
+        "device": place.type,
+        "bf16": bf16,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    begin = last = time.monotonic() - run.seconds
+    last += run.seconds
+    recent: list[float] = []
+    average = RestorationNetwork(tuple(run.network.config["widths"])).to(place, memory_format=torch.channels_last)
+
+    def report(rate: float) -> None:
+        average.load_state_dict(run.average)
+        gain = gains(average.eval(), validation, place)
+        row = {"seconds": round(run.seconds, 1), "step": run.step, "learning_rate": float(f"{rate:.3g}")}
+        row |= {"train": round(float(np.mean(recent)), 5), "valid_db": round(float(gain.mean()), 4)}
+        row |= {"valid_least_db": round(float(gain.min()), 4)}
+        run.curve.append(row)
+        recent.clear()
+        run.save(out, settings)
+        progress(f"{json.dumps(row)}\n")
+
+    rate = 0.0
+    while True:
+        run.seconds = time.monotonic() - begin
+        fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
+        if fraction >= 1:
+            break
+        if recent and time.monotonic() - last >= every:
+            report(rate)
+            last = time.monotonic()
+        rate = learning_rate(run.step, fraction)
+        x, target, weight = crops.draw(run.rng, BATCH, place)
+        with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
+            y = run.network(x)
+        loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()
+        run.update(loss, rate)
+        recent.append(loss.detach().item())
+    if recent:
+        report(rate)
+    return run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dinp.models.train_restoration", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with train and tune")
+    parser.add_argument("--files", type=Path, nargs="+", required=True, help="coded training pictures")
+    parser.add_argument("--tune", type=Path, required=True, help="coded tuning pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
+    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget (default 60)")
+    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
+    parser.add_argument("--threads", type=int, help="threads of the CPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="default: yes")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        train(
+            args.data,
+            args.files,
+            args.tune,
+            args.out,
+            minutes=args.minutes,
+            steps=args.steps,
+            seed=args.seed,
+            widths=args.widths,
+            device=args.device,
+            bf16=args.bf16,
+            resume=args.resume,
+        )
+    except DinpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Restoration after the solver: the network in numpy, the encoder's switch, and decoders that do without."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from conftest import random_tree, smooth_plane
+
+import dinp
+from dinp.decoder import decode_planes
+from dinp.encoder import encode_planes
+from dinp.models.hub import load_network
+from dinp.models.restoration_network import RestorationNetwork
+from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
+
+
+def decoded_plane(shape, step=6.0, seed=0):
+    rng = np.random.default_rng(seed)
+    mask = rng.random(shape) < 0.1
+    side = rng.integers(0, 6, shape).astype(np.uint8)
+    return DecodedPlane(smooth_plane(shape) + rng.normal(0, 9, shape), mask, side, step)
+
+
+def by_torch(network, plane):
+    x = torch.from_numpy(network_input(plane))[None]
+    with torch.inference_mode():
+        full = torch.pixel_shuffle(network(x), 2)[0, 0].numpy() * correction_scale(plane.step)
+    height, width = plane.mask.shape
+    return plane.reconstruction + full[:height, :width]
+
+
+def numpy_weights(network):
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (37, 51), (1, 1), (1, 40), (150, 16)])
+def test_numpy_agrees_with_torch(shape):
+    torch.manual_seed(3)
+    network = RestorationNetwork((8, 12, 16, 16)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    plane = decoded_plane(shape)
+    wanted = by_torch(network, plane)
+    assert np.abs(wanted - plane.reconstruction).max() > 0.5
+    assert np.abs(Restoration(numpy_weights(network))(plane) - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("step", [1.0, 8.0, 50.0])
+def test_shipped_weights_agree_with_torch(step):
+    plane = decoded_plane((80, 112), step)
+    assert np.abs(Restoration.shipped()(plane) - by_torch(load_network("restoration"), plane)).max() < 0.05
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (45, 70), (3, 200)])
+def test_side_map_agrees_with_the_leaves(shape):
+    tree = random_tree(shape, shape[0] * shape[1] // 7, seed=1)
+    leaves = tree.leaves()
+    wanted = np.full(shape, 255)
+    for y, x, side in zip(leaves.y, leaves.x, leaves.side, strict=True):
+        wanted[y : y + side, x : x + side] = int(side).bit_length() - 1
+    assert np.array_equal(side_map(tree, 5), wanted)
+
+
+def test_side_map_of_a_free_mask_is_flat():
+    assert np.array_equal(side_map(np.eye(4, dtype=bool), 3), np.full((4, 4), 3))
+
+
+def photograph():
+    from skimage.data import camera
+
+    return camera()[40:232, 120:376].copy()
+
+
+def test_restoration_gains_and_is_named_in_the_file():
+    picture = photograph()
+    data = dinp.encode(picture, quality=35)
+    (plane,) = dinp.info(data)["planes"]
+    assert plane["restoration"] == 1
+    restored, plain = (np.asarray(dinp.decode(data, restore=flag)).astype(float) for flag in (True, False))
+    errors = [np.mean((decoded - picture) ** 2) for decoded in (restored, plain)]
+    assert errors[0] < 0.95 * errors[1]
+
+
+def test_plain_files_ask_for_none():
+    picture = photograph()
+    data = dinp.encode(picture, quality=35, restore=False)
+    assert [plane["restoration"] for plane in dinp.info(data)["planes"]] == [0]
+    assert np.array_equal(np.asarray(dinp.decode(data)), np.asarray(dinp.decode(data, restore=False)))
+
+
+class Worse(Restoration):
+    """Adds an error."""
+
+    def __init__(self):
+        super().__init__({})
+
+    def __call__(self, plane):
+        return plane.reconstruction + 5.0
+
+
+def test_encoder_switches_it_off_where_it_does_not_help():
+    plane = smooth_plane((64, 64))
+    plain = encode_planes([plane], quality=30)
+    assert encode_planes([plane], quality=30, restoration=Worse()).sections == plain.sections
+
+
+def test_report_says_what_the_decoder_shows():
+    encoding = dinp.encode_with_report(photograph(), quality=30)
+    decoded = np.asarray(dinp.decode(encoding.data)).astype(int)
+    assert np.abs(decoded - encoding.decoded).max() <= 1
+
+
+def newer(data):
+    """The same file, asking for a restoration of version 2."""
+    from dinp.container import Container, pack, unpack
+
+    parts = unpack(data)
+    section = bytearray(parts.sections[0])
+    section[0] = (section[0] & 0b10011111) | 0b01000000
+    return pack(Container(parts.width, parts.height, parts.colour, (bytes(section),)))
+
+
+def test_newer_restoration_is_left_out_with_a_notice():
+    data = dinp.encode(photograph(), quality=20)
+    plain = np.asarray(dinp.decode(data, restore=False))
+    with pytest.warns(dinp.DinpNotice, match="does not have the restoration"):
+        assert np.array_equal(np.asarray(dinp.decode(newer(data))), plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dinp.decode(newer(data), restore=False)
+
+
+def test_decoder_without_weights_says_so(monkeypatch):
+    data = dinp.encode(photograph(), quality=20)
+    plain = np.asarray(dinp.decode(data, restore=False))
+
+    def missing():
+        raise dinp.DinpError("the weights of the restoration network cannot be read: gone")
+
+    monkeypatch.setattr(dinp, "_restoration", missing)
+    with pytest.warns(dinp.DinpNotice, match="gone: the picture is shown without"):
+        assert np.array_equal(np.asarray(dinp.decode(data)), plain)
+
+
+def test_planes_count_as_unrestored_only_if_meant_to_be():
+    plane = smooth_plane((64, 64))
+    sections = encode_planes([plane], quality=30).sections
+    assert decode_planes(sections, [plane.shape])[1] == 0
+
+
+def test_damaged_weights_are_an_error(monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "restoration.npz").write_bytes(b"PK")
+    monkeypatch.setattr("dinp.restoration.resources.files", lambda package: tmp_path)
+    with pytest.raises(dinp.DinpError, match="cannot be read"):
+        Restoration.shipped()

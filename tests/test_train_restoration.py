@@ -1,0 +1,92 @@
+"""Training of the restoration network: data made by the real encoder, a few steps by the documented command, resuming."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dinp.errors import DinpError
+from dinp.models import restoration_data, train_restoration
+from dinp.models.restoration_network import RestorationNetwork
+from dinp.restoration import Restoration
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two training pictures and one for tuning, coded as they are in a real run."""
+    from skimage.data import astronaut
+
+    root = tmp_path_factory.mktemp("data")
+    for k, place in enumerate(("train/bsds/a.png", "train/cid22/b.png", "tune/cid22/c.png")):
+        (root / place).parent.mkdir(parents=True)
+        Image.fromarray(astronaut()[100 * k : 100 * k + 150, 120:280]).save(root / place)
+    for name in ("train", "tune"):
+        arguments = ["--data", str(root), "--set", name, "--seed", "3", "--out", str(root / f"{name}.npz")]
+        assert restoration_data.main(arguments) == 0
+    return root
+
+
+def run(folder, out, *more):
+    arguments = ["--data", str(folder), "--files", str(folder / "train.npz"), "--tune", str(folder / "tune.npz")]
+    arguments += ["--out", str(out), "--widths", "8", "8", "8", "8", "--no-bf16", *more]
+    return train_restoration.main(arguments)
+
+
+def test_examples_are_what_the_decoder_has(folder):
+    names, examples = restoration_data.load_examples(folder, [folder / "train.npz"])
+    assert set(names) == {"train/bsds/a.png", "train/cid22/b.png"}
+    for example in examples:
+        assert example.original.shape == example.decoded.mask.shape
+        error = np.mean((example.original - example.decoded.reconstruction) ** 2)
+        assert 0 < error < 0.5 * np.var(example.original.astype(float))
+
+
+def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_restoration, "BATCH", 4)
+    assert run(folder, tmp_path, "--steps", "60") == 0
+    curve = json.loads((tmp_path / "curve.json").read_text())
+    assert curve["step"] == 60 and curve["config"] == {"widths": [8, 8, 8, 8]}
+    crops = train_restoration.Crops(restoration_data.load_examples(folder, [folder / "train.npz"])[1])
+    x, target, weight = crops.draw(np.random.default_rng(0), 16, "cpu")
+    from dinp.models.hub import load_network
+
+    network = load_network("restoration", tmp_path / "weights.npz")
+    losses = [((y - target).square().mean(dim=(1, 2, 3)) * weight).mean() for y in (network(x).detach(), 0 * target)]
+    assert losses[0] < losses[1]
+
+
+def test_training_goes_on_from_a_checkpoint(folder, tmp_path):
+    assert run(folder, tmp_path, "--steps", "2") == 0
+    assert run(folder, tmp_path, "--steps", "3", "--resume") == 0
+    assert [row["step"] for row in json.loads((tmp_path / "curve.json").read_text())["curve"]] == [2, 3]
+
+
+def test_transposed_crops_are_crops_of_the_transposed_plane():
+    rng = np.random.default_rng(0)
+    x = rng.random((10, 6, 6)).astype(np.float32)
+    x[8], x[9] = 1, 2
+    block = np.zeros((12, 12))
+    block[0::2, 0::2], block[0::2, 1::2], block[1::2, 0::2], block[1::2, 1::2] = x[:4]
+    turned = x[train_restoration.TRANSPOSED].transpose(0, 2, 1)
+    assert np.array_equal(turned[1], block.T[0::2, 1::2])
+    assert np.array_equal(turned[2], block.T[1::2, 0::2])
+
+
+def test_missing_files_are_an_error(tmp_path, capsys):
+    with pytest.raises(DinpError, match="no pictures"):
+        restoration_data.pictures(tmp_path)
+    with pytest.raises(DinpError, match="holds no coded"):
+        restoration_data.load(tmp_path / "none.npz")
+    assert run(tmp_path, tmp_path / "out") == 1
+    assert "holds no coded" in capsys.readouterr().err
+
+
+def test_the_network_starts_without_an_effect():
+    network = RestorationNetwork((8, 8, 8, 8))
+    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    mask = np.eye(20, dtype=bool)
+    from dinp.restoration import DecodedPlane
+
+    plane = DecodedPlane(np.full((20, 20), 77.0), mask, np.full((20, 20), 3, np.uint8), 4.0)
+    assert np.array_equal(Restoration(weights)(plane), plane.reconstruction)
