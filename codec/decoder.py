@@ -78,8 +78,8 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
     -------
     dict
         structure ("tree" or "free mask"), height, width, points, density (values per pixel), step (of cells of side
-        8, grey levels), restoration (version, 0 for none), bytes, and the information content in bits of the mask (`mask_bits`) and the values
-        (`value_bits`).
+        8, grey levels), restoration (version, 0 for none), bytes, and the information content in bits of the mask
+        (`mask_bits`) and the values (`value_bits`).
 
     Raises
     ------

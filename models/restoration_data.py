@@ -2,9 +2,9 @@
 
     python -m dinp.models.restoration_data --data DATA --out runs/restoration/files_1.npz --seed 1
 
-codes every training picture (with `--set tune`: every tuning picture) once, in a random orientation and size, at a random
-quality, with the real encoder. What is kept is the dinp file and how the picture was turned, a few kilobytes each; `load_planes` decodes them to the planes that
-the network sees.
+codes every training picture (with `--set tune`: every tuning picture) once, in a random orientation and size, at a
+random quality, with the real encoder. What is kept is the dinp file and how the picture was turned, a few kilobytes
+each; `load_examples` decodes them to the planes that the network sees.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ LARGE = 200_000  # pixels
 
 @dataclass(frozen=True)
 class Turn:
-    """How a training picture was changed before coding: scaled by `scale`, turned by `quarters`, mirrored, made grey."""
+    """How a training picture was changed before coding: made grey, scaled, turned by quarters, mirrored."""
 
     picture: str
     colour: bool
@@ -130,7 +131,7 @@ def load(path: Path) -> tuple[list[Turn], list[bytes]]:
             turns = [Turn(**turn) for turn in json.loads(str(archive["turns"]))]
     except (OSError, ValueError, KeyError) as error:
         raise DinpError(f"{path} holds no coded training pictures: {error}") from None
-    return turns, [data[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return turns, [data[a:b] for a, b in pairwise(offsets)]
 
 
 def examples(original: np.ndarray, file: bytes) -> list[Example]:

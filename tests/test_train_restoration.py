@@ -1,4 +1,4 @@
-"""Training of the restoration network: data made by the real encoder, a few steps by the documented command, resuming."""
+"""Training of the restoration network: data made by the real encoder, a few steps by the command, resuming."""
 
 import json
 
@@ -46,7 +46,8 @@ def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypat
     monkeypatch.setattr(train_restoration, "BATCH", 4)
     assert run(folder, tmp_path, "--steps", "60") == 0
     curve = json.loads((tmp_path / "curve.json").read_text())
-    assert curve["step"] == 60 and curve["config"] == {"widths": [8, 8, 8, 8]}
+    assert curve["step"] == 60
+    assert curve["config"] == {"widths": [8, 8, 8, 8]}
     crops = train_restoration.Crops(restoration_data.load_examples(folder, [folder / "train.npz"])[1])
     x, target, weight = crops.draw(np.random.default_rng(0), 16, "cpu")
     from dinp.models.hub import load_network
