@@ -7,7 +7,7 @@ codec can.
 ======== ============================= =======================================================================
 codec    setting                       encoder
 ======== ============================= =======================================================================
-dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3; dinp-plain: not restored
+dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3; dinp-plain: unrestored
 jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
 jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
 webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
