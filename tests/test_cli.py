@@ -106,6 +106,36 @@ def test_targets_and_effort(folder, coded):
         assert dinp_command("encode", *options, "picture.png", "other.dinp").exit_code == 2
 
 
+def test_plain_does_without_restoration(folder):
+    from skimage.data import camera
+
+    Image.fromarray(camera()[60:188, 150:278]).save("photograph.png")
+    for name, option in (("restored", []), ("plain", ["--plain"])):
+        assert dinp_command("encode", *option, "-q", "40", "photograph.png", f"{name}.dinp").exit_code == 0
+    for name, told in (("restored", True), ("plain", False)):
+        assert ("restoration 1" in dinp_command("info", f"{name}.dinp").stdout) == told
+    for source in ("restored", "plain"):
+        for option in ([], ["--plain"]):
+            result = dinp_command("decode", *option, f"{source}.dinp", f"{source}{len(option)}.png")
+            assert (result.exit_code, result.stderr) == (0, "")
+    pictures = [np.asarray(Image.open(f"{name}.png")) for name in ("restored0", "restored1", "plain0", "plain1")]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[1], pictures[2])
+    assert np.array_equal(pictures[2], pictures[3])
+
+
+def test_decoding_without_the_network_is_told(folder, monkeypatch):
+    from skimage.data import camera
+
+    def missing():
+        raise dinp.DinpError("it is not there")
+
+    (folder / "photograph.dinp").write_bytes(dinp.encode(camera()[60:188, 150:278].copy(), quality=40))
+    monkeypatch.setattr(dinp, "_restoration", missing)
+    result = dinp_command("decode", "photograph.dinp", "photograph.png")
+    assert (result.exit_code, result.stderr) == (0, "note: it is not there: the picture is shown without\n")
+
+
 def test_a_mask_from_a_picture(folder, picture):
     mask = np.random.default_rng(0).random(np.shape(picture)[:2]) < 0.1
     Image.fromarray(mask).save("mask.png")
