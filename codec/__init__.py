@@ -12,8 +12,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -22,9 +20,6 @@ from dinp._version import FORMAT_VERSION, __version__
 from dinp.container import MAX_PIXELS, Container, pack, unpack
 from dinp.errors import DinpError, DinpNotice
 from dinp.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
-
-if TYPE_CHECKING:
-    from dinp.restoration import Restoration
 
 __all__ = [
     "FORMAT_VERSION",
@@ -170,7 +165,7 @@ def encode_with_report(
         _check_mask(mask, original.shape[:2])
 
     from dinp.encoder import EncodedPicture, encode_planes
-    from dinp.models import load_tree_model
+    from dinp.models import load_tree_model, shipped_restoration
     from dinp.placement import EFFORTS
     from dinp.targets import psnr_target, search, size_target
 
@@ -179,7 +174,7 @@ def encode_with_report(
     planes = split_planes(original)
     height, width = original.shape[:2]
     model = None if mask is not None and len(planes) == 1 else load_tree_model()
-    restoration = _restoration() if restore else None
+    restoration = shipped_restoration() if restore else None
 
     def code(quality: float, previous: tuple[EncodedPicture, Encoding] | None) -> tuple[EncodedPicture, Encoding]:
         coded = encode_planes(
@@ -229,11 +224,12 @@ def decode(
     container = unpack(_as_bytes(data), max_pixels=max_pixels)
 
     from dinp.decoder import decode_planes
+    from dinp.models import shipped_restoration
 
     shapes = plane_shapes(container.height, container.width, colour=container.colour)
     notice = "this program does not have the restoration that the file names: the picture is shown without"
     try:
-        restoration = _restoration() if restore else None
+        restoration = shipped_restoration() if restore else None
     except DinpError as error:
         restoration, notice = None, f"{error}: the picture is shown without"
     planes, unrestored = decode_planes(list(container.sections), shapes, restoration=restoration, progress=progress)
@@ -280,14 +276,6 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         "overhead_bytes": len(data) - sum(map(len, container.sections)),
         "planes": planes,
     }
-
-
-@cache
-def _restoration() -> "Restoration":
-    """The restoration network that ships with the package."""
-    from dinp.restoration import Restoration
-
-    return Restoration.shipped()
 
 
 def check_quality(quality: float) -> None:

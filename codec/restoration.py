@@ -19,14 +19,11 @@ down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each sample i
 u + correction.
 """
 
-import json
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
 from dinp.entropy.tree import Tree
-from dinp.errors import DinpError
 
 VERSION = 1
 MULTIPLE = 16
@@ -103,23 +100,6 @@ class Restoration:
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
         self._weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
-
-    @classmethod
-    def shipped(cls) -> "Restoration":
-        """The network that ships with the package.
-
-        Raises
-        ------
-        DinpError
-            The file of weights is missing or damaged.
-        """
-        source = resources.files("dinp.models").joinpath("weights", "restoration.npz")
-        try:
-            with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                json.loads(str(archive["config"]))
-                return cls({name: archive[name] for name in archive.files if name != "config"})
-        except (OSError, ValueError, KeyError) as error:
-            raise DinpError(f"the weights of the restoration network cannot be read: {error}") from None
 
     def __call__(self, plane: DecodedPlane) -> np.ndarray:
         """The restored plane, (H, W) float64, grey values nominally 0-255."""

@@ -5,14 +5,15 @@
 >>> confidences = load_mask_model()(plane, 0.05)  # (H, W) float32 of mean 0.05
 >>> splits = load_tree_model()(plane, 0.05)       # split logits of the cells of side 32, 16, 8, 4, 2
 
-Importing this package does not import torch; loading a model does.
+Importing this package does not import torch; loading a mask or tree model does, loading the restoration does not.
 """
 
 import importlib
 
 _HOMES = dict.fromkeys(("learned_mask", "load_mask_model", "load_tree_model"), "dinp.models.hub")
+_HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.restoration")
 
-__all__ = ["learned_mask", "load_mask_model", "load_tree_model"]
+__all__ = ["learned_mask", "load_mask_model", "load_restoration", "load_tree_model", "shipped_restoration"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,7 @@
 """Restoration after the solver: the network in numpy, the encoder's switch, and decoders that do without."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import torch
 from conftest import random_tree, smooth_plane
 
 import dinp
+import dinp.models
 from dinp.decoder import decode_planes
 from dinp.encoder import encode_planes
+from dinp.models import load_restoration
 from dinp.models.hub import load_network
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
@@ -49,7 +52,7 @@ def test_numpy_agrees_with_torch(shape):
 @pytest.mark.parametrize("step", [1.0, 8.0, 50.0])
 def test_shipped_weights_agree_with_torch(step):
     plane = decoded_plane((80, 112), step)
-    assert np.abs(Restoration.shipped()(plane) - by_torch(load_network("restoration"), plane)).max() < 0.05
+    assert np.abs(load_restoration()(plane) - by_torch(load_network("restoration"), plane)).max() < 0.05
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (45, 70), (3, 200)])
@@ -138,7 +141,7 @@ def test_decoder_without_weights_says_so(monkeypatch):
     def missing():
         raise dinp.DinpError("the weights of the restoration network cannot be read: gone")
 
-    monkeypatch.setattr(dinp, "_restoration", missing)
+    monkeypatch.setattr(dinp.models, "shipped_restoration", missing, raising=False)
     with pytest.warns(dinp.DinpNotice, match="gone: the picture is shown without"):
         assert np.array_equal(np.asarray(dinp.decode(data)), plain)
 
@@ -149,9 +152,15 @@ def test_planes_count_as_unrestored_only_if_meant_to_be():
     assert decode_planes(sections, [plane.shape])[1] == 0
 
 
-def test_damaged_weights_are_an_error(monkeypatch, tmp_path):
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "restoration.npz").write_bytes(b"PK")
-    monkeypatch.setattr("dinp.restoration.resources.files", lambda package: tmp_path)
+@pytest.mark.parametrize("content", [None, b"", b"PK", b"weights"])
+def test_damaged_weights_are_an_error(content, tmp_path):
+    path = tmp_path / "weights.npz"
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(dinp.DinpError, match="cannot be read"):
-        Restoration.shipped()
+        load_restoration(path)
+
+
+def test_weights_of_another_network_are_an_error():
+    with pytest.raises(dinp.DinpError, match="another network"):
+        load_restoration(Path(dinp.models.__file__).parent / "weights" / "mask.npz")
