@@ -1,4 +1,7 @@
-"""Decoding: sections to planes. Parsing is integer arithmetic; only then the diffusion is solved, in floating point."""
+"""Decoding: sections to planes.
+
+Parsing is integer arithmetic; only then come diffusion and restoration, in floating point.
+"""
 
 from collections.abc import Callable
 
@@ -18,7 +21,7 @@ def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
 
 
 def restored(code: PlaneCode, known: KnownData, reconstruction: np.ndarray, restoration: Restoration) -> np.ndarray:
-    """The plane (H, W) float64 after restoration, from its inpainting."""
+    """The plane (H, W) float64 after restoration, from its inpainting; the code's levels are not looked at."""
     sides = side_map(code.structure, code.side_log2)
     step = float(STEP_TABLE[code.step_index]) / GREY
     return restoration(DecodedPlane(reconstruction, known.mask, sides, step))

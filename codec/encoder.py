@@ -3,7 +3,8 @@
 The mask model says where most points go; everything after that is measured. For each plane: the quality gives the
 quantisation step; the step and the plane's detail give the number of points; the mask model places the first share of
 them; the others are added in stages where the error is largest, with the values tonally optimised throughout, and a
-round moves the points that matter least; levels are chosen by error and bits, and coded.
+round moves the points that matter least; values are tuned to what the restoration will add; levels are chosen by error
+and bits, and coded.
 """
 
 from dataclasses import dataclass, replace
@@ -12,16 +13,20 @@ import numpy as np
 
 from dinp.decoder import reconstruct, restored
 from dinp.errors import DinpError
+from dinp.inpaint import Inpainter
 from dinp.levels import level_choice
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.restoration import VERSION, Restoration
 from dinp.section import PlaneCode, encode_stream, section_header
 from dinp.steps import nearest_step_index
+from dinp.tonal import tonal_optimisation
 
 ROOT_LOG2 = 5
 BIT_COST = 1.5  # squared error that a bit must save, in squared steps
 CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
+ANTICIPATION = 0.5  # share of its correction that values are tuned for when a restoration follows
+ANTICIPATION_STEPS = 3
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
 
@@ -64,28 +69,62 @@ def step_of(quality: float) -> float:
     return 2.0 ** (6 * (1 - quality / 100))
 
 
+def anticipated(plane: np.ndarray, trial: Trial, better: np.ndarray) -> tuple[np.ndarray, Trial]:
+    """The plane that diffusion should aim at when a restoration follows, and the trial with values tuned to it.
+
+    That is the original less a share of what the restoration adds to the trial, which makes it `better`: the whole
+    would be right if it added the same whatever it is given.
+    """
+    target = plane - ANTICIPATION * (better - trial.reconstruction)
+    values, reconstruction = tonal_optimisation(
+        Inpainter(trial.known.mask),
+        trial.known,
+        target,
+        trial.values,
+        steps=ANTICIPATION_STEPS,
+        cycles=1,
+        reconstruction=trial.reconstruction,
+    )
+    return target, replace(trial, values=values, reconstruction=reconstruction)
+
+
 def encode_plane(
-    plane: np.ndarray, step: float, trial: Trial, side_log2: int, restoration: Restoration | None = None
+    plane: np.ndarray,
+    step: float,
+    trial: Trial,
+    side_log2: int,
+    restoration: Restoration | None = None,
+    *,
+    anticipate: bool = True,
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
     """Section, what is decoded, number of points and information content of one plane, for a step in grey levels.
 
-    The section names the restoration if it makes the plane better.
+    The section names the restoration if it makes the plane better; with `anticipate` the values are chosen for it.
     """
     index = nearest_step_index(step)
-    choice = level_choice(plane, trial, index, BIT_COST * step * step)
+    code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
+    target = plane
+    if restoration is not None and anticipate:
+        better = restored(code, trial.known, trial.reconstruction, restoration)
+        if _gains(plane, better, trial.reconstruction):
+            target, trial = anticipated(plane, trial, better)
+        else:
+            restoration = None
+    choice = level_choice(target, trial, index, BIT_COST * step * step)
     stream, levels, information = encode_stream(trial.structure, trial.known, index, choice)
-    code = PlaneCode(trial.structure, side_log2, index, levels)
+    code = replace(code, levels=levels)
     decoded = reconstruct(code, trial.known)
     if restoration is not None:
         better = restored(code, trial.known, decoded, restoration)
-        if _error(plane, better) < (1 - LEAST_GAIN) * _error(plane, decoded):
+        if _gains(plane, better, decoded):
             code, decoded = replace(code, restoration=VERSION), better
     return section_header(code) + stream, decoded, trial.known.y.size, information
 
 
-def _error(plane: np.ndarray, decoded: np.ndarray) -> float:
-    """Sum of squared errors of a plane that is clipped to 0-255 when it is shown."""
-    return float(np.sum((plane - np.clip(decoded, 0, 255)) ** 2))
+def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
+    """Whether `better`, shown clipped to 0-255, has a lower squared error than `decoded`, by more than a trifle."""
+    errors = [float(np.sum((plane - np.clip(shown, 0, 255)) ** 2)) for shown in (better, decoded)]
+    return errors[0] < (1 - LEAST_GAIN) * errors[1]
 
 
 def encode_planes(

@@ -28,6 +28,8 @@ from dinp.entropy.tree import Tree
 VERSION = 1
 MULTIPLE = 16
 INPUTS = 10
+TILE = 2048  # pixels, a multiple of MULTIPLE
+MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 106 pixels far
 _BLOCK = 1 << 13  # columns of a product at a time: the patches stay in the cache
 
 
@@ -102,7 +104,27 @@ class Restoration:
         self._weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
 
     def __call__(self, plane: DecodedPlane) -> np.ndarray:
-        """The restored plane, (H, W) float64, grey values nominally 0-255."""
+        """The restored plane, (H, W) float64, grey values nominally 0-255.
+
+        Large planes are done in tiles, which overlap by more than the network sees: up to rounding, the result is that
+        of the whole, in at most about 1 GiB.
+        """
+        height, width = plane.mask.shape
+        out = np.array(plane.reconstruction, dtype=np.float64)
+        for y in range(0, height, TILE):
+            for x in range(0, width, TILE):
+                top, left = max(0, y - MARGIN), max(0, x - MARGIN)
+                window = slice(top, y + TILE + MARGIN), slice(left, x + TILE + MARGIN)
+                part = DecodedPlane(
+                    plane.reconstruction[window], plane.mask[window], plane.side_log2[window], plane.step
+                )
+                inner = out[y : y + TILE, x : x + TILE]
+                rows, columns = inner.shape
+                inner += self._correction(part)[y - top : y - top + rows, x - left : x - left + columns]
+        return out
+
+    def _correction(self, plane: DecodedPlane) -> np.ndarray:
+        """What is to be added to a tile, (H, W) float32."""
         x = _bordered(network_input(plane))
         encoded = []
         for i in range(4):
@@ -115,7 +137,7 @@ class Restoration:
         _, rows, columns = out.shape
         full = out.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1).reshape(2 * rows, 2 * columns)
         height, width = plane.mask.shape
-        return plane.reconstruction + full[:height, :width]
+        return full[:height, :width]
 
     def _block(self, x: np.ndarray, name: str) -> np.ndarray:
         y = self._convolution(_relu(x), f"{name}.first")

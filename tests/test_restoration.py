@@ -49,6 +49,20 @@ def test_numpy_agrees_with_torch(shape):
     assert np.abs(Restoration(numpy_weights(network))(plane) - wanted).max() < 1e-3
 
 
+@pytest.mark.parametrize("shape", [(300, 70), (129, 400)])
+def test_tiles_do_not_show(shape, monkeypatch):
+    torch.manual_seed(4)
+    network = RestorationNetwork((8, 8, 8, 8)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.15)
+    plane = decoded_plane(shape)
+    restoration = Restoration(numpy_weights(network))
+    whole = restoration(plane)
+    assert np.abs(whole - plane.reconstruction).max() > 0.5
+    monkeypatch.setattr("dinp.restoration.TILE", 32)
+    assert np.abs(restoration(plane) - whole).max() < 1e-3
+
+
 @pytest.mark.parametrize("step", [1.0, 8.0, 50.0])
 def test_shipped_weights_agree_with_torch(step):
     plane = decoded_plane((80, 112), step)
