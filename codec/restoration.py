@@ -29,7 +29,7 @@ VERSION = 1
 MULTIPLE = 16
 INPUTS = 10
 TILE = 2048  # pixels, a multiple of MULTIPLE
-MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 106 pixels far
+MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 107 pixels far
 _BLOCK = 1 << 13  # columns of a product at a time: the patches stay in the cache
 
 
