@@ -95,7 +95,7 @@ def encode_plane(
     side_log2: int,
     restoration: Restoration | None = None,
     *,
-    anticipate: bool = True,
+    anticipate: bool = False,
 ) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
     """Section, what is decoded, number of points and information content of one plane, for a step in grey levels.
 
@@ -190,7 +190,7 @@ def encode_planes(
                 plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous
             )
         trials.append(trial)
-        results.append(encode_plane(plane, step, trial, side_log2, restoration))
+        results.append(encode_plane(plane, step, trial, side_log2, restoration, anticipate=effort.anticipate))
         done += plane.size
         report(1.0)
     sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))
