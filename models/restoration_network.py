@@ -18,7 +18,7 @@ class RestorationNetwork(nn.Module):
         Channels at strides 2, 4, 8 and 16.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 64)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (40, 56, 72, 72)) -> None:
         super().__init__()
         self.config = {"widths": list(widths)}
         self.stem = nn.Conv2d(INPUTS, widths[0], 3, padding=1)
