@@ -1,11 +1,25 @@
 """Range coding with integer probabilities: a thin layer over `constriction` that makes rule 1 of the format hold.
 
-Every probability is an integer multiple of 2^-16, handed to constriction as an exactly representable float, so that
-encoder and decoder agree on every machine. The encoder also adds up the information content of what it codes, by kind
-(`"mask"`, `"values"`, ...), so that the cost of positions and of values can be told apart.
+Every probability is an integer multiple of 2^-16, handed to constriction as a double, in which all that it computes
+with them is exact: what follows is integer arithmetic, and encoder and decoder agree on every machine. (In single
+precision it would round.) The encoder also adds up the information content of what it codes, by kind (`"mask"`,
+`"values"`), so that the cost of positions and of values can be told apart.
 
-The stream is the range coder's 32-bit words, most significant byte first, without its tail of zero bytes: the decoder
-appends zero bytes as needed. The encoder drops as many bytes as it can such that all symbols still decode.
+The decoder
+-----------
+The stream is a sequence of 32-bit words, most significant byte first, without its tail of zero bytes: the decoder
+appends as many zero bytes as it needs. The state is three integers of 64 bits, all operations being modulo 2^64: lower
+= 0, range = 2^64 - 1, and point = the first two words. A symbol j out of K with frequencies f_0 .. f_(K-1), each at
+least 1 and together 2^16, is decoded thus: with
+
+    C_j = floor((f_0 + ... + f_(j-1)) (2^24 - K) / 2^16) + j,  C_K = 2^24
+    scale = floor(range / 2^24),  q = floor((point - lower) / scale)
+
+it is the j with C_j <= q < C_(j+1); q >= 2^24 must be rejected. Then lower += scale C_j and range = scale (C_(j+1) -
+C_j); and if range < 2^32, lower and range are multiplied by 2^32, and point is multiplied by 2^32 and the next word
+added. A bit is a symbol with K = 2 and the frequencies 2^16 - ones, ones.
+
+The encoder drops as many bytes at the end as it can such that all symbols still decode.
 """
 
 from collections.abc import Callable
@@ -60,7 +74,7 @@ class RangeEncoder(_Account):
         symbols = np.asarray(symbols, dtype=np.int32)
         if symbols.size == 0:
             return
-        p = (np.asarray(frequencies) / ONE).astype(np.float32)
+        p = np.asarray(frequencies) / ONE
         self._coder.encode(symbols, _categorical, p)
         self._replay.append(lambda d: np.array_equal(d.decode(_categorical, p), symbols))
         self._add(kind, np.take_along_axis(frequencies, symbols[:, None].astype(np.intp), axis=1))
@@ -128,7 +142,7 @@ class RangeDecoder(_Account):
         """Mirror of `encode_symbols`: (n,) int64."""
         if np.shape(frequencies)[0] == 0:
             return np.zeros(0, dtype=np.int64)
-        p = (np.asarray(frequencies) / ONE).astype(np.float32)
+        p = np.asarray(frequencies) / ONE
         symbols = self._decode(_categorical, p).astype(np.int64)
         self._add(kind, np.take_along_axis(frequencies, symbols[:, None], axis=1))
         return symbols

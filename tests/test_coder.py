@@ -21,6 +21,49 @@ def test_stream_is_fixed():
     assert encoder.finish().hex() == "ffebc83b5700060d"
 
 
+class SpecifiedDecoder:
+    """A decoder written from the specification in `dinp.entropy.coder`, in Python's integers."""
+
+    def __init__(self, data):
+        self.rest = data
+        self.lower, self.range = 0, 2**64 - 1
+        self.point = (self.word() << 32) + self.word()
+
+    def word(self):
+        word, self.rest = self.rest[:4], self.rest[4:]
+        return int.from_bytes(word + b"\0" * (4 - len(word)), "big")
+
+    def symbol(self, frequencies):
+        k = len(frequencies)
+        c = [sum(frequencies[:j]) * (2**24 - k) // 2**16 + j for j in range(k)] + [2**24]
+        scale = self.range // 2**24
+        q = (self.point - self.lower) % 2**64 // scale
+        j = max(j for j in range(k) if c[j] <= q)
+        self.lower = (self.lower + scale * c[j]) % 2**64
+        self.range = scale * (c[j + 1] - c[j])
+        if self.range < 2**32:
+            self.lower = self.lower * 2**32 % 2**64
+            self.range = self.range * 2**32
+            self.point = (self.point * 2**32 + self.word()) % 2**64
+        return j
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_specification_decodes_what_the_coder_wrote(seed):
+    rng = np.random.default_rng(seed)
+    ones = rng.integers(1, ONE, 500)
+    bits = rng.random(ones.size) < ones / ONE
+    share = rng.dirichlet(np.full(43, 0.2), 200)
+    frequencies = np.array([rng.multinomial(ONE - 43, row) + 1 for row in share])
+    symbols = np.array([rng.choice(43, p=row / ONE) for row in frequencies])
+    encoder = RangeEncoder()
+    encoder.encode_bits(bits, ones, "mask")
+    encoder.encode_symbols(symbols, frequencies, "values")
+    decoder = SpecifiedDecoder(encoder.finish())
+    assert [decoder.symbol([ONE - int(n), int(n)]) for n in ones] == bits.astype(int).tolist()
+    assert [decoder.symbol([int(f) for f in row]) for row in frequencies] == symbols.tolist()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_round_trip(seed):
     rng = np.random.default_rng(seed)
