@@ -98,6 +98,8 @@ def picture_from_image(image: Image.Image, *, max_pixels: int) -> tuple[np.ndarr
 
 def picture_from_array(array: np.ndarray, *, max_pixels: int) -> np.ndarray:
     """The array itself if it is a picture: uint8, (H, W) or (H, W, 3), not empty, within the limit; else DinpError."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise DinpError("a masked array is not a picture: fill it first")
     if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise DinpError(
             f"an array of type {array.dtype} and shape {array.shape} is not a picture: "
@@ -106,7 +108,7 @@ def picture_from_array(array: np.ndarray, *, max_pixels: int) -> np.ndarray:
     if array.size == 0:
         raise DinpError("the picture has no pixels")
     check_size(array.shape[1], array.shape[0], max_pixels)
-    return array
+    return np.asarray(array)
 
 
 def plane_shapes(height: int, width: int, *, colour: bool) -> list[tuple[int, int]]:
@@ -201,7 +203,7 @@ def _to_grey_or_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
             image = image.convert("RGB")
         else:
             raise DinpError(f"pictures of mode {mode} are not supported: convert to 8-bit grey or RGB before encoding")
-    except (ValueError, OSError, ImageCms.PyCMSError) as error:
+    except (ValueError, TypeError, OSError, ImageCms.PyCMSError) as error:
         raise DinpError(f"a picture of mode {mode} cannot be converted: {_sentence(error)}") from error
     return image, f"picture of mode {mode} coded as {'grey' if image.mode == 'L' else 'RGB'}"
 

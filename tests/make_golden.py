@@ -33,6 +33,7 @@ def main() -> None:
     flat = np.full((40, 56), 77, dtype=np.uint8)
     pictures = {
         "grey_quality_30": dinp.encode(grey, quality=30),
+        "grey_quality_30_plain": dinp.encode(grey, quality=30, restore=False),
         "grey_quality_95": dinp.encode(grey, quality=95),
         "colour_quality_10": dinp.encode(photograph, quality=10),
         "colour_quality_60": dinp.encode(photograph, quality=60),

@@ -178,7 +178,7 @@ def test_arrays_that_are_pictures_are_taken(shape):
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((5, 7)), np.zeros((5, 7), bool), np.zeros((5, 7), np.uint16)]
+    [np.zeros((5, 7)), np.zeros((5, 7), bool), np.zeros((5, 7), np.uint16), np.ma.zeros((5, 7), np.uint8)]
     + [np.zeros(shape, np.uint8) for shape in [(5,), (5, 7, 1), (5, 7, 4), (1, 5, 7, 3), ()]],
 )
 def test_other_arrays_are_refused(array):
