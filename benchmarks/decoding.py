@@ -45,17 +45,19 @@ def coded_picture(picture: NDArray[np.uint8], quality: float) -> CodedPicture:
 
 
 def decoding_times(coded: CodedPicture, repeats: int) -> dict[str, float]:
-    """Seconds of encoding (once), of decoding and of its solver, and the solver's share (medians of the repeats)."""
+    """Seconds of encoding (once), of decoding, restored and plain, and of its solver, and the share of it (medians)."""
     dinp.decode(coded.data)
-    decoding, solver = [], []
+    decoding, plain, solver = [], [], []
     for _ in range(repeats):
         decoding.append(timed(dinp.decode, coded.data)[1])
+        plain.append(timed(dinp.decode, coded.data, restore=False)[1])
         inpainter, setup = timed(Inpainter, coded.mask)
         solver.append(setup + timed(inpainter.solve, coded.values)[1])
     return {
         "bytes": len(coded.data),
         "encode_seconds": round(coded.encode_seconds, 3),
         "decode_seconds": round(statistics.median(decoding), 5),
+        "plain_seconds": round(statistics.median(plain), 5),
         "solver_seconds": round(statistics.median(solver), 5),
         "solver_share": round(statistics.median(s / d for s, d in zip(solver, decoding, strict=True)), 3),
     }
