@@ -30,8 +30,8 @@ def densification(
 ) -> np.ndarray:
     """The mask of error-driven densification.
 
-    A few random points are inpainted; each stage adds to the Voronoi cells with the largest squared error their worst
-    pixel, one to a cell, and inpaints again.
+    A few random points are inpainted; each stage adds to the Voronoi cells with the largest squared error (over a
+    small power of their area) their worst pixel, one to a cell, and inpaints again.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def densified(mask: np.ndarray, error: np.ndarray, points: int) -> np.ndarray:
     wanted = points - np.count_nonzero(mask)
     if wanted <= 0:
         return mask
-    pixels, energy = worst_pixels(error, mask)
+    pixels, want = worst_pixels(error, mask)
     mask = mask.copy()
-    mask.ravel()[pixels[np.argsort(-energy, kind="stable")[:wanted]]] = True
+    mask.ravel()[pixels[np.argsort(-want, kind="stable")[:wanted]]] = True
     return mask

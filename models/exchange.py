@@ -174,8 +174,8 @@ def swap_batches(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, 
         yield batch / batches, mask
         error = (plane - reconstruction) ** 2
         leaving = _drawn(removal_costs(mask, reconstruction), -1.0, tried, rng)
-        pixels, energy = worst_pixels(error, mask, noise=rng.random(mask.shape) ** -0.6)
-        entering = pixels[_drawn(energy, 1.0, tried, rng)]
+        pixels, want = worst_pixels(error, mask, noise=rng.random(mask.shape) ** -0.6)
+        entering = pixels[_drawn(want, 1.0, tried, rng)]
         leaving = np.flatnonzero(mask)[leaving]
         trial = _swapped(mask, leaving, entering)
         if not trial.any():
@@ -224,15 +224,19 @@ def move_rounds(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, r
 
 
 def removal_costs(mask: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """What it would roughly cost to remove each point: its cell's area times its curvature squared, (n,) in raster order.
+    """What removing each point would roughly cost: its cell's area times its curvature squared, (n,) in raster order.
 
     Removing a point changes the reconstruction there by its Laplacian times a factor that varies little, and changes
     all of the cell in proportion.
     """
-    u = np.pad(reconstruction, 1, mode="edge")
-    laplacian = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * u[1:-1, 1:-1]
     cell, count = voronoi(mask)
-    return np.bincount(cell, minlength=count) * laplacian[mask] ** 2
+    return np.bincount(cell, minlength=count) * curvature(reconstruction)[mask] ** 2
+
+
+def curvature(plane: np.ndarray) -> np.ndarray:
+    """The Laplacian (H, W) of a plane, its boundary reflecting."""
+    u = np.pad(plane, 1, mode="edge")
+    return u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * plane
 
 
 def global_exchange(

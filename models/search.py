@@ -13,6 +13,7 @@ Progress = Callable[[float], object]
 Search = Iterator[tuple[float, np.ndarray]]  # the fraction done, and the best mask so far
 
 CYCLES = 2  # multigrid cycles from the last reconstruction: as good to a search as an exact solution
+AREA_EXPONENT = 0.3
 
 
 def checked_plane(image: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ def voronoi(mask: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def worst_pixels(error: np.ndarray, mask: np.ndarray, noise: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The unknown pixel of the largest error in each Voronoi cell that has one.
+    """The unknown pixel of the largest error in each Voronoi cell that has one, and how much the cell wants a point.
 
     Parameters
     ----------
@@ -105,18 +106,20 @@ def worst_pixels(error: np.ndarray, mask: np.ndarray, noise: np.ndarray | None =
         Squared errors.
     mask : (H, W) bool
     noise : (H, W) float, optional
-        Positive factors of the errors in the choice of the pixel, not in the energies.
+        Positive factors of the errors in the choice of the pixel, not of the cell.
 
     Returns
     -------
     pixels : (k,) int64, flat indices
-    energy : (k,) float64
-        Sum of the squared errors in each pixel's cell.
+    want : (k,) float64
+        Sum of the squared errors in each pixel's cell, over the cell's area to the power 0.3. At equal error a small
+        cell gains more: on pictures for tuning 0.1 to 0.15 dB after tonal optimisation against the sum alone.
     """
     cell, count = voronoi(mask)
     flat = error.ravel()
     energy = np.bincount(cell, flat, count)
-    mean = energy / np.bincount(cell, minlength=count)
+    area = np.bincount(cell, minlength=count)
+    mean = energy / area
     # of unknown pixels those above the cell's mean: the largest is among them, and few are left to sort
     candidates = np.flatnonzero((flat >= mean[cell]) & ~mask.ravel())
     value = flat[candidates] if noise is None else flat[candidates] * noise.ravel()[candidates]
@@ -124,4 +127,4 @@ def worst_pixels(error: np.ndarray, mask: np.ndarray, noise: np.ndarray | None =
     owner = cell[candidates]
     first = np.ones(owner.size, dtype=bool)
     first[1:] = owner[1:] != owner[:-1]
-    return candidates[first], energy[owner[first]]
+    return candidates[first], (energy * area**-AREA_EXPONENT)[owner[first]]
