@@ -76,6 +76,8 @@ def tables(
         curves = curves_by_codec(by_codec, metric)
         found.append(rate_table(title, curves, metric))
         found.append(bd_table(title, by_codec, curves, metric))
+        if "dinp" in curves and "dinp-plain" in curves:
+            found.append(gain_table(title, curves["dinp"], curves["dinp-plain"], metric))
         if per_picture:
             found.append(picture_table(title, curves, metric))
     return found
@@ -168,6 +170,27 @@ def rate_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) -> 
         tuple(lines),
         "Equal rates: interpolated on each picture over the logarithm of the rate, between points on the convex hull "
         "in rate and error. A dash: reached on fewer pictures, in brackets, not on all.",
+    )
+
+
+def gain_table(title: str, restored: dict[str, Curve], plain: dict[str, Curve], metric: str) -> Table:
+    """What restoration gains at equal rates: mean, lowest and highest over the pictures that both reach a rate on."""
+    lines = []
+    for rate in RATES:
+        gains = np.array(
+            [restored[name].at(np.array([rate]))[0] - plain[name].at(np.array([rate]))[0] for name in plain]
+        )
+        gains = gains[np.isfinite(gains)]
+        digits = DIGITS[metric]
+        told = (
+            [f"{value:+.{digits}f}" for value in (gains.mean(), gains.min(), gains.max())] if gains.size else [DASH] * 3
+        )
+        lines.append((f"{rate:.2f}", *told, f"{gains.size} of {len(plain)}"))
+    return Table(
+        f"{title}: gain in {NAMES[metric]} by restoration, at equal rates",
+        ("bits per pixel", "mean", "lowest", "highest", "pictures"),
+        tuple(lines),
+        "Gain by restoration: between files that were coded with and without it, interpolated as above.",
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
+from dinp.benchmarks import tables
 from dinp.benchmarks.curves import HIGH, LOW, Curve, Series, bd_rate, curve_of, hull, load_measured, mean_curve
 from dinp.errors import DinpError
 
@@ -134,3 +135,11 @@ def test_files_of_something_else(tmp_path):
     (tmp_path / "x").write_text('{"benchmark": "rd", "set": "a", "runs": [], "series": []}')
     with pytest.raises(DinpError, match="no measurements"):
         load_measured([tmp_path / "x"])
+
+
+def test_gain_by_restoration_is_told_by_picture():
+    plain = {"a.png": Curve(RATES, VALUES), "b.png": Curve(RATES[3:], VALUES[3:])}
+    restored = {"a.png": Curve(RATES, VALUES + 1.0), "b.png": Curve(RATES[3:], VALUES[3:] - 0.5)}
+    table = tables.gain_table("set, grey", restored, plain, "psnr")
+    assert table.rows[1] == ("0.10", "+1.00", "+1.00", "+1.00", "1 of 2")
+    assert table.rows[2] == ("0.20", "+0.25", "-0.50", "+1.00", "2 of 2")
