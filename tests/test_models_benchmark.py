@@ -35,8 +35,68 @@ def test_the_benchmark_writes_means_margins_and_where_it_ran(folder):
         assert row["plain_psnr"] == pytest.approx(np.mean(row["plain"]), abs=1e-3)
         assert row["tonal_psnr"] >= row["plain_psnr"]
         assert row["seconds"] > 0
-    margin = next(m for m in result["margins"] if m["over"] == "random")
+    margin = next(m for m in result["margins"] if (m["method"], m["over"]) == ("learned", "random"))
     assert margin["plain_db"] == pytest.approx(rows["learned"]["plain_psnr"] - rows["random"]["plain_psnr"], abs=2e-3)
+
+
+def _run(folder, *more, pictures="2"):
+    out = folder / "masks.json"
+    arguments = ["--data", str(folder), "--pictures", pictures, "--size", "32", "--densities", "0.05", "0.1"]
+    assert masks.main([*arguments, "--out", str(out), *more]) == 0
+    return json.loads(out.read_text())
+
+
+def test_a_run_is_continued_where_it_stopped(folder, monkeypatch, capsys):
+    quick = {"random": random_mask, "analytic": masks.analytic_mask, masks.SPARSIFICATION: random_mask}
+    monkeypatch.setattr(masks, "METHODS", quick)
+    first = _run(folder, "--methods", "random")
+    assert len(first["results"]) == 2
+    second = _run(folder, "--slow-pictures", "1")
+    assert [(r["method"], r["run"], len(r["tonal"])) for r in second["results"][:3]] == [
+        ("random", 0, 2),
+        ("analytic", 1, 2),
+        (masks.SPARSIFICATION, 1, 1),
+    ]
+    assert [r for r in second["results"] if r["method"] == "random"] == first["results"]
+    assert len(second["runs"]) == 2
+    capsys.readouterr()
+    assert _run(folder, "--slow-pictures", "1") == second
+    assert capsys.readouterr().err == ""
+    again = _run(folder, "--slow-pictures", "1", "--again", "analytic")
+    assert {r["method"]: r["run"] for r in again["results"]} == {"random": 0, "analytic": 2, masks.SPARSIFICATION: 1}
+    assert len(_run(folder, pictures="3")["runs"]) == 1  # other settings: nothing is kept
+
+
+def test_margins_are_over_common_pictures():
+    rows = [
+        {"method": "learned", "density": 0.1, "plain": [3.0, 5.0], "tonal": [4.0, 9.0]},
+        {"method": "other", "density": 0.1, "plain": [2.0], "tonal": [5.0]},
+    ]
+    (margin,) = masks.margins(rows)
+    assert (margin["over"], margin["plain_db"], margin["plain_won"], margin["tonal_db"]) == ("other", 1, 1, -1)
+    assert margin["pictures"] == 1
+
+
+def test_table_and_plots(folder, monkeypatch):
+    monkeypatch.setattr(masks, "METHODS", {"random": random_mask, masks.EXCHANGE: masks.analytic_mask})
+    readme = folder / "README.md"
+    readme.write_text("before <!-- masks --> old <!-- end --> after")
+    _run(folder, "--extrapolate", "1", "--slow-pictures", "1", "--readme", str(readme), "--plots", str(folder))
+    table = readme.read_text()
+    assert f"{masks.EXCHANGE} (first 1 pictures)" in table
+    assert "extrapolated" in table
+    assert "old" not in table
+    for name in ("density", "seconds"):
+        with Image.open(folder / f"masks_{name}.png") as plot:
+            assert plot.width > 300
+
+
+def test_a_file_of_something_else_is_not_overwritten(folder, capsys):
+    out = folder / "masks.json"
+    out.write_text("[1]")
+    assert masks.main(["--data", str(folder), "--out", str(out)]) == 1
+    assert "not a file of this benchmark" in capsys.readouterr().err
+    assert out.read_text() == "[1]"
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path, capsys):
@@ -63,3 +123,4 @@ def test_the_central_crop_is_central(tmp_path):
     Image.fromarray(picture).save(tmp_path / "p.png")
     assert (masks.central_crop(tmp_path / "p.png", 4) == 200).all()
     assert masks.central_crop(tmp_path / "p.png", 64).shape == (10, 20)
+    assert masks.central_crop(tmp_path / "p.png", 0).shape == (10, 20)
