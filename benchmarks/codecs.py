@@ -289,7 +289,7 @@ class Avif(_PillowCodec):
 CODECS: dict[str, Codec] = {
     codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif(), DinpNetwork(), DinpBest(), DinpPlain())
 }
-COMPARED = ("dinp", "jpeg", "jpeg2000", "webp", "avif")
+COMPARED = ("dinp", "dinp-plain", "jpeg", "jpeg2000", "webp", "avif")
 
 
 @cache

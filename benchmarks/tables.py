@@ -16,13 +16,13 @@ RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
 ANCHORS = ("jpeg", "jpeg2000")
 NAMES = {
     "dinp": "dinp",
+    "dinp-plain": "dinp --plain",
     "jpeg": "JPEG",
     "jpeg2000": "JPEG 2000",
     "webp": "WebP",
     "avif": "AVIF",
     "dinp1": "dinp, effort 1",
     "dinp3": "dinp, effort 3",
-    "dinp-plain": "dinp --plain",
     "psnr": "PSNR",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",
