@@ -74,7 +74,7 @@ def seconds_plot(result: dict) -> "Figure":
     for entry in result.get("extrapolated", []):
         if exchanged and entry["density"] == density:
             style = {"color": _style(EXCHANGE_ROW)[0], "fillstyle": "none", "markersize": 8}
-            label = "the same, a solve for every swap (extrapolated)"
+            label = "pixel exchange, a solve for every swap (time extrapolated)"
             axes.plot(entry["seconds"], exchanged[0]["tonal_psnr"], "^", label=label, **style)
     axes.set_xscale("log")
     _legend(axes)

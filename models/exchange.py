@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from dinp.errors import DinpError
+from dinp.inpaint import Inpainter
 from dinp.models.binarise import point_count
 from dinp.models.densification import densified, densify
 from dinp.models.search import (
@@ -279,14 +280,14 @@ def global_exchange(
 
     def search() -> Search:
         best = mask
-        result = inpainted(mask, plane)
+        result = Inpainter(mask).solve(plane)
         for swap in range(swaps if points < mask.size else 0):
             yield swap / swaps, best
             leaving = rng.choice(np.flatnonzero(best), 1)
             drawn = rng.choice(np.flatnonzero(~best), min(candidates, best.size - points), replace=False)
             entering = drawn[np.argmax(np.abs(plane - result).ravel()[drawn])]
             trial = _swapped(best, leaving, entering)
-            changed = inpainted(trial, plane, start=result)
+            changed = Inpainter(trial).solve(plane, start=result)
             if np.sum((plane - changed) ** 2) < np.sum((plane - result) ** 2):
                 best, result = trial, changed
         yield 1.0, best
