@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from dinp.errors import DinpError
+from dinp.inpaint import Inpainter
 
 LLOYD_STEPS = 4
 _TIE = 1e-9
@@ -67,6 +68,64 @@ def binarise(
     return repaired(mask, confidence, n, np.random.default_rng(seed))
 
 
+def best_of_samples(
+    confidence: np.ndarray, image: np.ndarray, density: float, n: int = 30, seed: int = 0
+) -> np.ndarray:
+    """The best, by the error of its inpainting, of `n` masks drawn at random from the confidences.
+
+    Parameters
+    ----------
+    confidence : (H, W) float
+        In [0, 1].
+    image : (H, W) float
+        Grey values 0-255.
+    density : float
+        Known pixels per pixel, in (0, 1]: each mask has round(density * H * W), at least 1.
+    n : int
+        Masks to draw, at least 1; each costs an inpainting.
+    seed : int
+
+    Returns
+    -------
+    (H, W) bool, with exactly the wanted number of points.
+
+    Raises
+    ------
+    DinpError
+        The confidences are no plane in [0, 1], the image is of another shape or not finite, or a number is impossible.
+
+    Notes
+    -----
+    A pixel is known with the probability that its confidence gives, independently of the others, as in the paper; but
+    where coin flips miss the number of points by a few, here all logits are shifted until it is right.
+
+    References
+    ----------
+    T. Alt, P. Peter, J. Weickert: Learning sparse masks for diffusion-based image inpainting. IbPRIA 2022.
+    """
+    c = np.asarray(confidence, dtype=np.float64)
+    plane = np.asarray(image, dtype=np.float64)
+    if c.ndim != 2 or c.size == 0 or not (np.isfinite(c).all() and c.min() >= 0 and c.max() <= 1):
+        raise DinpError("confidences must be a plane of numbers from 0 to 1")
+    if plane.shape != c.shape or not np.isfinite(plane).all():
+        raise DinpError(f"the image must be finite and of the confidences' shape {c.shape}")
+    if n < 1:
+        raise DinpError(f"at least one mask must be drawn, not {n}")
+    points = point_count(density, c.shape)
+    rng = np.random.default_rng(seed)
+    logit = np.log(c + _TIE) - np.log1p(_TIE - c)
+    best, least = None, np.inf
+    for _ in range(n):
+        score = (logit + rng.logistic(size=c.shape)).ravel()
+        mask = np.zeros(c.size, dtype=bool)
+        mask[np.argpartition(-score, points - 1)[:points]] = True
+        mask = mask.reshape(c.shape)
+        error = float(np.mean((Inpainter(mask).solve(plane) - plane) ** 2))
+        if error < least:
+            best, least = mask, error
+    return best
+
+
 def scaled(confidence: np.ndarray, points: int) -> np.ndarray:
     """Confidences times a factor, clipped to 1, whose sum is the number of points; uniform where they are all 0."""
     c = confidence / (float(confidence.max()) or 1.0)
@@ -84,7 +143,7 @@ def scaled(confidence: np.ndarray, points: int) -> np.ndarray:
 
 
 def error_diffusion(confidence: np.ndarray) -> np.ndarray:
-    """Floyd-Steinberg error diffusion at threshold 1/2, (H, W) float64 to bool.
+    """Floyd-Steinberg error diffusion at threshold 1/2, (..., H, W) float64 to bool.
 
     Pixels with the same x + 2 y do not influence one another, so each such diagonal is one vector operation.
 
@@ -92,30 +151,30 @@ def error_diffusion(confidence: np.ndarray) -> np.ndarray:
     ----------
     R. W. Floyd, L. Steinberg: An adaptive algorithm for spatial grey scale. Proceedings of the SID 17(2), 1976.
     """
-    height, width = confidence.shape
+    height, width = confidence.shape[-2:]
     y = np.arange(height)
-    mask = np.zeros((height, width), dtype=bool)
-    # error[t % 4, y + 1]: error of the pixel of row y on diagonal t; row -1 and pixels outside have none
-    error = np.zeros((4, height + 1))
+    mask = np.zeros(confidence.shape, dtype=bool)
+    # error[t % 4][..., y + 1]: error of the pixel of row y on diagonal t; row -1 and pixels outside have none
+    error = np.zeros((4, *confidence.shape[:-2], height + 1))
     for t in range(width + 2 * (height - 1)):
         first, last = max(0, -(-(t - width + 1) // 2)), min(height - 1, t // 2)
         rows = y[first : last + 1]
         columns = t - 2 * rows
         here, above = slice(first + 1, last + 2), slice(first, last + 1)
         value = (
-            confidence[rows, columns]
+            confidence[..., rows, columns]
             + (
-                7 * error[(t - 1) % 4, here]
-                + 3 * error[(t - 1) % 4, above]
-                + 5 * error[(t - 2) % 4, above]
-                + error[(t - 3) % 4, above]
+                7 * error[(t - 1) % 4][..., here]
+                + 3 * error[(t - 1) % 4][..., above]
+                + 5 * error[(t - 2) % 4][..., above]
+                + error[(t - 3) % 4][..., above]
             )
             / 16
         )
         known = value >= 0.5
-        mask[rows, columns] = known
+        mask[..., rows, columns] = known
         error[t % 4] = 0
-        error[t % 4, here] = value - known
+        error[t % 4][..., here] = value - known
     return mask
 
 

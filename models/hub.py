@@ -15,11 +15,17 @@ from torch import nn
 
 from dinp.errors import DinpError
 from dinp.models.binarise import binarise
+from dinp.models.inpainting_network import InpaintingNetwork
 from dinp.models.mask_network import MaskNetwork
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.models.tree_network import TreeNetwork
 
-NETWORKS: dict[str, type[nn.Module]] = {"mask": MaskNetwork, "restoration": RestorationNetwork, "tree": TreeNetwork}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "inpainting": InpaintingNetwork,
+    "mask": MaskNetwork,
+    "restoration": RestorationNetwork,
+    "tree": TreeNetwork,
+}
 CONFIG = "config"
 # what reading a file that is no file of weights, or of other shapes, may raise
 _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, zipfile.BadZipFile)
@@ -57,7 +63,7 @@ def load_network(kind: str, path: Path | None = None) -> nn.Module:
     Parameters
     ----------
     kind : str
-        "mask" or "tree".
+        "mask", "tree", "restoration" or "inpainting".
     path : Path, optional
         Weights; without it those that ship with the package.
 

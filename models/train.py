@@ -3,6 +3,8 @@
     python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1
     python -m dinp.models.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
 
+(`surrogate` and `restoration` in their place start `dinp.models.train_surrogate` and `dinp.models.train_restoration`.)
+
 `DATA` holds the labels and pictures that `dinp.models.data` describes. The folder `--out` receives
 
     checkpoint.pt   everything needed to go on (`--resume`), replaced every two minutes
@@ -16,6 +18,7 @@ at equal time. The learning rate follows a cosine over the wall-clock budget, so
 """
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -46,6 +49,7 @@ VALIDATION_CROPS = 64
 
 
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
+ELSEWHERE = ("restoration", "surrogate")  # trained by modules of their own
 
 
 @dataclass
@@ -94,10 +98,10 @@ class Run:
             "seconds": self.seconds,
             "curve": self.curve,
         }
-        _replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
+        replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
         curve = {**settings, "step": self.step, "seconds": round(self.seconds, 1), "curve": self.curve}
-        _replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
-        _replace(out / "weights.npz", lambda path: save_weights(path, self.kind, self.network.config, self.average))
+        replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
+        replace(out / "weights.npz", lambda path: save_weights(path, self.kind, self.network.config, self.average))
 
     def resume(self, out: Path) -> None:
         """Go on from the checkpoint in `out`."""
@@ -239,8 +243,11 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in ELSEWHERE:
+        return importlib.import_module(f"dinp.models.train_{argv[0]}").main(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m dinp.models.train", description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=sorted(NETWORKS))
+    parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
     parser.add_argument("--data", type=Path, required=True, help="folder with train/teacher_*.npz and the pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
     parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget (default 60)")
@@ -273,7 +280,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside `path` and move it there when it is complete."""
     partial = path.with_name(f"partial-{path.name}")
     write(partial)
     os.replace(partial, path)

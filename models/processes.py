@@ -1,0 +1,50 @@
+"""Training on several GPUs, or in several processes of a CPU, as PyTorch's torchrun starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import distributed, nn
+
+
+@contextmanager
+def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
+    """The device, rank and number of processes of this one; torchrun's are connected, with a GPU each if there are."""
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield torch.device(kind), 0, 1
+        return
+    place = torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield place, distributed.get_rank(), world
+    finally:
+        distributed.destroy_process_group()
+
+
+def mean_gradients(network: nn.Module) -> None:
+    """Replace the gradients by their mean over all processes, in one message.
+
+    The arithmetic of DistributedDataParallel, without its demand that each forward pass has one backward pass: the
+    inpainting network is run twice a step, once as a mere function.
+    """
+    if not distributed.is_initialized():
+        return
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient) / distributed.get_world_size())
+
+
+def agreed(*numbers: float, device: torch.device) -> list[float]:
+    """The first process's numbers, in all."""
+    if not distributed.is_initialized():
+        return list(numbers)
+    shared = torch.tensor(numbers, dtype=torch.float64, device=device)
+    distributed.broadcast(shared, 0)
+    return shared.tolist()

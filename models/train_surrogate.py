@@ -1,0 +1,344 @@
+"""Joint training of a mask network and its surrogate of the inpainting, from pictures alone.
+
+    python -m dinp.models.train surrogate --data DATA --out runs/surrogate --minutes 55 --seed 1 [--resume]
+    torchrun --nproc-per-node 4 -m dinp.models.train surrogate --data DATA --out runs/surrogate --minutes 55
+
+`DATA` holds pictures in train/bsds and train/cid22, and in tune/cid22 those of the validation. No mask is imitated. The
+folder `--out` receives
+
+    checkpoint.pt    everything needed to go on (`--resume`)
+    curve.json       settings, losses, and PSNR on tuning pictures, against seconds and steps
+    surrogate.npz    the averaged weights of the mask network
+    inpainting.npz   the weights of the inpainting network
+
+Each step draws crops and densities, then updates the two in turn, the inpainting network first; in the first steps it
+alone. It sees the masks of the moment, binarised and not, and some between: a gradient with respect to confidences is
+only worth something where confidences vary in training.
+
+The mask network's confidences c enter its loss as x = b + e (c - b), with b the binarised confidences, the gradient of
+c itself, and e drawn for each crop from 0 to 1. At e = 0 this is the straight-through gradient, which says where a
+point is missing, but not which of the known points could go: at c = 1 the equation hardly feels its confidence. At
+e = 1 nothing is binary, and the error is far from that of a mask. On the way from one to the other the gradient sees
+both.
+"""
+
+import argparse
+import json
+import math
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dinp.errors import DinpError
+from dinp.models import surrogate_validation
+from dinp.models.binarise import error_diffusion
+from dinp.models.data import dihedral, grey
+from dinp.models.hub import save_weights
+from dinp.models.inpainting_network import InpaintingNetwork
+from dinp.models.mask_network import MaskNetwork
+from dinp.models.processes import agreed, mean_gradients, processes
+from dinp.models.restoration_data import pictures
+from dinp.models.surrogate import mask_loss, residual_loss
+from dinp.models.surrogate_validation import PICTURES, centre, validate
+from dinp.models.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
+
+BATCH = 8
+CROP = 128
+DENSITIES = (0.01, 0.15)
+MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
+LEAD = 60  # steps in which the inpainting network learns alone
+VARIANCE_WEIGHT = 0.0  # at the end; it grows from 0 in proportion to the time
+
+
+@dataclass
+class Pair:
+    """The two networks in training: what a checkpoint holds."""
+
+    masks: nn.Module
+    inpainting: nn.Module
+    average: dict[str, Tensor]
+    optimisers: dict[str, torch.optim.Optimizer]
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def start(
+        cls, seed: int, device: torch.device, masks: dict | None = None, inpainting: dict | None = None
+    ) -> "Pair":
+        torch.manual_seed(seed)
+        networks = [MaskNetwork(**(masks or {})), InpaintingNetwork(**(inpainting or {}))]
+        networks = [network.to(device, memory_format=torch.channels_last) for network in networks]
+        decays = (WEIGHT_DECAY, 0.0)
+        optimisers = [torch.optim.AdamW(n.parameters(), weight_decay=d) for n, d in zip(networks, decays, strict=True)]
+        average = {name: tensor.detach().clone() for name, tensor in networks[0].state_dict().items()}
+        return cls(*networks, average, dict(zip(("masks", "inpainting"), optimisers, strict=True)))
+
+    def update(self, name: str, loss: Tensor, rate: float) -> None:
+        """One step of one of the two networks, with the mean gradient of all processes, clipped."""
+        network, optimiser = getattr(self, name), self.optimisers[name]
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        mean_gradients(network)
+        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+        optimiser.step()
+        if name == "masks":
+            decay = min(EMA, (1 + self.step) / (10 + self.step))
+            for key, tensor in network.state_dict().items():
+                self.average[key].lerp_(tensor, 1 - decay)
+
+    def averaged(self) -> nn.Module:
+        """The mask network with its averaged weights."""
+        network = MaskNetwork(**self.masks.config).to(next(self.masks.parameters()).device).eval()
+        network.load_state_dict(self.average)
+        return network.to(memory_format=torch.channels_last)
+
+    def save(self, out: Path, settings: dict) -> None:
+        """Write checkpoint, curve and weights; each replaces the old one only when complete."""
+        state = {"masks": self.masks.state_dict(), "inpainting": self.inpainting.state_dict(), "average": self.average}
+        state |= {"step": self.step, "seconds": self.seconds, "curve": self.curve}
+        state["optimisers"] = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
+        curve = {**settings, "step": self.step, "seconds": round(self.seconds, 1), "curve": self.curve}
+        solver = self.inpainting
+        replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
+        replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
+        replace(out / "surrogate.npz", lambda path: save_weights(path, "mask", self.masks.config, self.average))
+        replace(
+            out / "inpainting.npz", lambda path: save_weights(path, "inpainting", solver.config, solver.state_dict())
+        )
+
+    def resume(self, out: Path) -> None:
+        """Go on from the checkpoint in `out`."""
+        path = out / "checkpoint.pt"
+        if not path.is_file():
+            raise DinpError(f"{path} is missing: there is nothing to resume")
+        state = torch.load(path, map_location=next(self.masks.parameters()).device, weights_only=True)
+        if "inpainting" not in state:
+            raise DinpError(f"{path} belongs to a {state.get('kind')} network, not to a surrogate's training")
+        self.masks.load_state_dict(state["masks"])
+        self.inpainting.load_state_dict(state["inpainting"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.average = state["average"]
+        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+
+
+def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Crops (BATCH, 1, CROP, CROP), flipped and turned at random, and densities (BATCH,), float32."""
+    crops = np.empty((BATCH, 1, CROP, CROP), dtype=np.float32)
+    for crop in crops:
+        plane = planes[rng.integers(len(planes))]
+        y, x = (rng.integers(side - CROP + 1) for side in plane.shape)
+        crop[0] = dihedral(plane[y : y + CROP, x : x + CROP], int(rng.integers(8)))
+    low, high = np.log(DENSITIES)
+    density = np.exp(rng.uniform(low, high, BATCH)).astype(np.float32)
+    return torch.from_numpy(crops).to(device, memory_format=torch.channels_last), torch.from_numpy(density).to(device)
+
+
+def between(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Tensor:
+    """Masks for the inpainting network to learn on, by turns of four.
+
+    Binary ones of the mask network; the same with known pixels of less confidence, or with more of them; those on the
+    way from binary to soft; and, now and then, pixels at random.
+    """
+    shape = confidence.shape[1:]
+    out = binary.clone()
+    for i in range(confidence.shape[0]):
+        turn, level = i % 4, float(rng.random())
+        noise = torch.from_numpy(rng.random((2, *shape), dtype=np.float32)).to(confidence)
+        drawn = (noise[0] < confidence[i].mean()).to(confidence)
+        if turn == 1:
+            out[i] = torch.maximum(out[i], drawn * noise[1]) if level < 0.5 else out[i] * noise[1].sqrt()
+        elif turn == 2:
+            out[i] += level * (confidence[i] - out[i])
+        elif turn == 3 and level < 0.3:
+            out[i] = drawn
+    return out
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    minutes: float = 55.0,
+    steps: int | None = None,
+    seed: int = 1,
+    device: str = "auto",
+    bf16: bool | None = None,
+    resume: bool = False,
+    limit: int | None = None,
+    every: float = 300.0,
+    masks: dict | None = None,
+    inpainting: dict | None = None,
+) -> Pair:
+    """Train the two networks; see the module's text.
+
+    Parameters
+    ----------
+    data, out : Path
+        Pictures; where the results go.
+    minutes : float
+        Wall-clock budget, resumed time included.
+    steps : int, optional
+        Stop after so many steps instead; the learning rate then follows the steps.
+    seed : int
+    device : str
+        "auto" (CUDA if there is one), "cpu", "cuda", ...
+    bf16 : bool, optional
+        Convolutions in bfloat16. Default: on CUDA only.
+    limit : int, optional
+        Use so many training pictures only.
+    every : float
+        Seconds between validations and checkpoints.
+    masks, inpainting : dict, optional
+        Arguments of `MaskNetwork` and `InpaintingNetwork`.
+
+    Raises
+    ------
+    DinpError
+        Pictures are missing, or there is nothing to resume.
+    """
+    with processes(device) as (place, rank, world):
+        bf16 = place.type == "cuda" if bf16 is None else bf16
+        out.mkdir(parents=True, exist_ok=True)
+        planes = [grey(data / name) for name in pictures(data, "train", limit)]
+        planes = [plane for plane in planes if min(plane.shape) >= CROP]
+        if not planes:
+            raise DinpError(f"there is no training picture of {CROP} x {CROP} pixels or more")
+        tuning = [centre(grey(data / name)) for name in pictures(data, "tune", PICTURES)]
+        pair = Pair.start(seed, place, masks, inpainting)
+        if resume:
+            pair.resume(out)
+        settings = {
+            "network": "surrogate",
+            "config": {"mask": pair.masks.config, "inpainting": pair.inpainting.config},
+            "parameters": [sum(p.numel() for p in n.parameters()) for n in (pair.masks, pair.inpainting)],
+            "seed": seed,
+            "batch": BATCH * world,
+            "crop": CROP,
+            "pictures": len(planes),
+            "device": place.type,
+            "processes": world,
+            "bf16": bf16,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "validation": {"pictures": len(tuning), "size": surrogate_validation.SIZE},
+            "densities": surrogate_validation.DENSITIES,
+            "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
+            "reference": surrogate_validation.reference(tuning) if rank == 0 else {},
+        }
+        begin = time.monotonic() - pair.seconds
+        last = time.monotonic()
+        recent: list[list[float]] = []
+
+        def report() -> None:
+            row = {"seconds": round(pair.seconds, 1), "step": pair.step}
+            names = ("inpainting", "residual", "log_error", "variance", "unevenness")
+            row |= {name: round(v, 4) for name, v in zip(names, np.nanmean(recent, axis=0).tolist(), strict=True)}
+            row["valid_psnr"] = validate(pair.averaged(), tuning, place)
+            pair.curve.append(row)
+            recent.clear()
+            pair.save(out, settings)
+            sys.stderr.write(f"{json.dumps(row)}\n")
+
+        while True:
+            fraction, pair.seconds = agreed(
+                pair.step / steps if steps is not None else (time.monotonic() - begin) / (60 * minutes),
+                time.monotonic() - begin,
+                device=place,
+            )
+            if fraction >= 1:
+                break
+            if rank == 0 and recent and time.monotonic() - last >= every:
+                report()
+                last = time.monotonic()
+            recent.append(one_step(pair, planes, (seed, rank, pair.step), fraction, place, bf16))
+        if rank == 0 and recent:
+            report()
+    return pair
+
+
+def one_step(
+    pair: Pair, planes: Sequence[np.ndarray], seed: tuple[int, ...], fraction: float, device: torch.device, bf16: bool
+) -> list[float]:
+    """Update the inpainting network, then the mask network; returns the losses' parts."""
+    rng = np.random.default_rng(seed)
+    f, density = draw(planes, rng, device)
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+    leading = pair.step < LEAD
+    with mixed, torch.set_grad_enabled(not leading):
+        c = pair.masks(f, density)
+    soft = c.detach()
+    points = error_diffusion(soft[:, 0].cpu().double().numpy())
+    b = torch.from_numpy(points[:, None].astype(np.float32)).to(device)
+
+    x = between(soft, b, rng)
+    with mixed:
+        u = pair.inpainting(f * x, x)
+    loss, residual = residual_loss(u, f * x, x, f)
+    pair.update("inpainting", loss, learning_rate(pair.step, fraction))
+    parts = [loss.item(), residual.item(), math.nan, math.nan, math.nan]
+    if not leading:
+        e = torch.from_numpy(rng.random((BATCH, 1, 1, 1), dtype=np.float32)).to(device)
+        x = c + (1 - e) * (b - soft)
+        pair.inpainting.requires_grad_(False)
+        with mixed:
+            u = pair.inpainting(f * x, x)
+        loss, found = mask_loss(u, f, c, density, fraction * VARIANCE_WEIGHT)
+        pair.update("masks", loss, MASK_RATE * learning_rate(pair.step - LEAD, fraction))
+        pair.inpainting.requires_grad_(True)
+        parts[2:] = found.tolist()
+    pair.step += 1
+    return parts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dinp.models.train surrogate", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with train and tune")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
+    parser.add_argument("--minutes", type=float, default=55.0, help="wall-clock budget (default 55)")
+    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--widths", type=int, nargs=5, help="channels of the mask network at strides 2 to 32")
+    parser.add_argument("--inpainting-widths", type=int, nargs="+", help="channels of the other at strides 2, 4, ...")
+    parser.add_argument("--threads", type=int, help="threads of the CPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: on CUDA only")
+    parser.add_argument("--limit", type=int, help="use so many training pictures only")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        train(
+            args.data,
+            args.out,
+            minutes=args.minutes,
+            steps=args.steps,
+            seed=args.seed,
+            device=args.device,
+            bf16=args.bf16,
+            resume=args.resume,
+            limit=args.limit,
+            masks={"widths": args.widths} if args.widths else None,
+            inpainting={"widths": args.inpainting_widths} if args.inpainting_widths else None,
+        )
+    except DinpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
