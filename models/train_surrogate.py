@@ -20,11 +20,14 @@ c itself, and e drawn for each crop from 0 to 1. At e = 0 this is the straight-t
 point is missing, but not which of the known points could go: at c = 1 the equation hardly feels its confidence. At
 e = 1 nothing is binary, and the error is far from that of a mask. On the way from one to the other the gradient sees
 both.
+
+Masks are meant for tonal optimisation, but the error with the picture's own values asks for pixels whose values are
+typical. So, once the inpainting is good, the values at known pixels are corrected by the mean error of their Voronoi
+cells, which takes one inpainting more and gains three quarters of what tonal optimisation does.
 """
 
 import argparse
 import json
-import math
 import platform
 import sys
 import time
@@ -45,6 +48,7 @@ from dinp.models.inpainting_network import InpaintingNetwork
 from dinp.models.mask_network import MaskNetwork
 from dinp.models.processes import agreed, mean_gradients, processes
 from dinp.models.restoration_data import pictures
+from dinp.models.search import voronoi
 from dinp.models.surrogate import mask_loss, residual_loss
 from dinp.models.surrogate_validation import PICTURES, centre, validate
 from dinp.models.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
@@ -54,7 +58,8 @@ CROP = 128
 DENSITIES = (0.01, 0.15)
 MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
 LEAD = 60  # steps in which the inpainting network learns alone
-VARIANCE_WEIGHT = 0.0  # at the end; it grows from 0 in proportion to the time
+LATE = 0.4  # part of the time after which known values are corrected, and the inpainting network learns half as often
+VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
 
 
 @dataclass
@@ -165,6 +170,17 @@ def between(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Ten
     return out
 
 
+def cell_means(error: Tensor, masks: np.ndarray) -> Tensor:
+    """The mean over each pixel's Voronoi cell: errors (B, 1, H, W) and masks (B, H, W) bool to (B, 1, H, W)."""
+    found = error[:, 0].cpu().double().numpy()
+    for plane, mask in zip(found, masks, strict=True):
+        if mask.any():
+            cell, count = voronoi(mask)
+            mean = np.bincount(cell, plane.ravel(), count) / np.bincount(cell, minlength=count)
+            plane[...] = mean[cell].reshape(plane.shape)
+    return torch.from_numpy(found[:, None]).to(error)
+
+
 def train(
     data: Path,
     out: Path,
@@ -239,12 +255,13 @@ def train(
         }
         begin = time.monotonic() - pair.seconds
         last = time.monotonic()
-        recent: list[list[float]] = []
+        recent: list[dict[str, float]] = []
 
         def report() -> None:
             row = {"seconds": round(pair.seconds, 1), "step": pair.step}
-            names = ("inpainting", "residual", "log_error", "variance", "unevenness")
-            row |= {name: round(v, 4) for name, v in zip(names, np.nanmean(recent, axis=0).tolist(), strict=True)}
+            for name in ("inpainting", "residual", "log_error", "variance", "unevenness"):
+                found = [parts[name] for parts in recent if name in parts]
+                row |= {name: round(float(np.mean(found)), 4)} if found else {}
             row["valid_psnr"] = validate(pair.averaged(), tuning, place)
             pair.curve.append(row)
             recent.clear()
@@ -270,34 +287,40 @@ def train(
 
 def one_step(
     pair: Pair, planes: Sequence[np.ndarray], seed: tuple[int, ...], fraction: float, device: torch.device, bf16: bool
-) -> list[float]:
-    """Update the inpainting network, then the mask network; returns the losses' parts."""
+) -> dict[str, float]:
+    """Update the inpainting network, then the mask network; returns the losses' parts by name."""
     rng = np.random.default_rng(seed)
     f, density = draw(planes, rng, device)
     mixed = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-    leading = pair.step < LEAD
+    leading, late = pair.step < LEAD, fraction >= LATE
     with mixed, torch.set_grad_enabled(not leading):
         c = pair.masks(f, density)
     soft = c.detach()
     points = error_diffusion(soft[:, 0].cpu().double().numpy())
     b = torch.from_numpy(points[:, None].astype(np.float32)).to(device)
 
-    x = between(soft, b, rng)
-    with mixed:
-        u = pair.inpainting(f * x, x)
-    loss, residual = residual_loss(u, f * x, x, f)
-    pair.update("inpainting", loss, learning_rate(pair.step, fraction))
-    parts = [loss.item(), residual.item(), math.nan, math.nan, math.nan]
+    parts = {}
+    if not (late and pair.step % 2):
+        x = between(soft, b, rng)
+        with mixed:
+            u = pair.inpainting(f * x, x)
+        loss, residual = residual_loss(u, f * x, x, f)
+        pair.update("inpainting", loss, learning_rate(pair.step, fraction))
+        parts = {"inpainting": loss.item(), "residual": residual.item()}
     if not leading:
         e = torch.from_numpy(rng.random((BATCH, 1, 1, 1), dtype=np.float32)).to(device)
         x = c + (1 - e) * (b - soft)
         pair.inpainting.requires_grad_(False)
         with mixed:
-            u = pair.inpainting(f * x, x)
+            known = f
+            if late:
+                with torch.no_grad():
+                    known = f + cell_means(f - pair.inpainting(f * x, x), points)
+            u = pair.inpainting(known * x, x)
         loss, found = mask_loss(u, f, c, density, fraction * VARIANCE_WEIGHT)
         pair.update("masks", loss, MASK_RATE * learning_rate(pair.step - LEAD, fraction))
         pair.inpainting.requires_grad_(True)
-        parts[2:] = found.tolist()
+        parts |= dict(zip(("log_error", "variance", "unevenness"), found.tolist(), strict=True))
     pair.step += 1
     return parts
 
