@@ -40,22 +40,19 @@ import torch
 from torch import Tensor, nn
 
 from dinp.errors import DinpError
-from dinp.models import surrogate_validation
+from dinp.models import surrogate_batches, surrogate_validation
 from dinp.models.binarise import error_diffusion
-from dinp.models.data import dihedral, grey
+from dinp.models.data import grey
 from dinp.models.hub import save_weights
 from dinp.models.inpainting_network import InpaintingNetwork
 from dinp.models.mask_network import MaskNetwork
 from dinp.models.processes import agreed, mean_gradients, processes
 from dinp.models.restoration_data import pictures
-from dinp.models.search import voronoi
 from dinp.models.surrogate import mask_loss, residual_loss
+from dinp.models.surrogate_batches import between, cell_means, draw
 from dinp.models.surrogate_validation import PICTURES, centre, validate
 from dinp.models.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
 
-BATCH = 8
-CROP = 128
-DENSITIES = (0.01, 0.15)
 MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
 LEAD = 60  # steps in which the inpainting network learns alone
 LATE = 0.4  # part of the time after which known values are corrected, and the inpainting network learns half as often
@@ -137,50 +134,6 @@ class Pair:
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
 
 
-def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Crops (BATCH, 1, CROP, CROP), flipped and turned at random, and densities (BATCH,), float32."""
-    crops = np.empty((BATCH, 1, CROP, CROP), dtype=np.float32)
-    for crop in crops:
-        plane = planes[rng.integers(len(planes))]
-        y, x = (rng.integers(side - CROP + 1) for side in plane.shape)
-        crop[0] = dihedral(plane[y : y + CROP, x : x + CROP], int(rng.integers(8)))
-    low, high = np.log(DENSITIES)
-    density = np.exp(rng.uniform(low, high, BATCH)).astype(np.float32)
-    return torch.from_numpy(crops).to(device, memory_format=torch.channels_last), torch.from_numpy(density).to(device)
-
-
-def between(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Tensor:
-    """Masks for the inpainting network to learn on, by turns of four.
-
-    Binary ones of the mask network; the same with known pixels of less confidence, or with more of them; those on the
-    way from binary to soft; and, now and then, pixels at random.
-    """
-    shape = confidence.shape[1:]
-    out = binary.clone()
-    for i in range(confidence.shape[0]):
-        turn, level = i % 4, float(rng.random())
-        noise = torch.from_numpy(rng.random((2, *shape), dtype=np.float32)).to(confidence)
-        drawn = (noise[0] < confidence[i].mean()).to(confidence)
-        if turn == 1:
-            out[i] = torch.maximum(out[i], drawn * noise[1]) if level < 0.5 else out[i] * noise[1].sqrt()
-        elif turn == 2:
-            out[i] += level * (confidence[i] - out[i])
-        elif turn == 3 and level < 0.3:
-            out[i] = drawn
-    return out
-
-
-def cell_means(error: Tensor, masks: np.ndarray) -> Tensor:
-    """The mean over each pixel's Voronoi cell: errors (B, 1, H, W) and masks (B, H, W) bool to (B, 1, H, W)."""
-    found = error[:, 0].cpu().double().numpy()
-    for plane, mask in zip(found, masks, strict=True):
-        if mask.any():
-            cell, count = voronoi(mask)
-            mean = np.bincount(cell, plane.ravel(), count) / np.bincount(cell, minlength=count)
-            plane[...] = mean[cell].reshape(plane.shape)
-    return torch.from_numpy(found[:, None]).to(error)
-
-
 def train(
     data: Path,
     out: Path,
@@ -227,9 +180,11 @@ def train(
         bf16 = place.type == "cuda" if bf16 is None else bf16
         out.mkdir(parents=True, exist_ok=True)
         planes = [grey(data / name) for name in pictures(data, "train", limit)]
-        planes = [plane for plane in planes if min(plane.shape) >= CROP]
+        planes = [plane for plane in planes if min(plane.shape) >= surrogate_batches.CROP]
         if not planes:
-            raise DinpError(f"there is no training picture of {CROP} x {CROP} pixels or more")
+            raise DinpError(
+                f"no training picture is as large as a crop: {surrogate_batches.CROP} x {surrogate_batches.CROP} pixels"
+            )
         tuning = [centre(grey(data / name)) for name in pictures(data, "tune", PICTURES)]
         pair = Pair.start(seed, place, masks, inpainting)
         if resume:
@@ -239,8 +194,8 @@ def train(
             "config": {"mask": pair.masks.config, "inpainting": pair.inpainting.config},
             "parameters": [sum(p.numel() for p in n.parameters()) for n in (pair.masks, pair.inpainting)],
             "seed": seed,
-            "batch": BATCH * world,
-            "crop": CROP,
+            "batch": surrogate_batches.BATCH * world,
+            "crop": surrogate_batches.CROP,
             "pictures": len(planes),
             "device": place.type,
             "processes": world,
@@ -308,7 +263,7 @@ def one_step(
         pair.update("inpainting", loss, learning_rate(pair.step, fraction))
         parts = {"inpainting": loss.item(), "residual": residual.item()}
     if not leading:
-        e = torch.from_numpy(rng.random((BATCH, 1, 1, 1), dtype=np.float32)).to(device)
+        e = torch.from_numpy(rng.random((len(f), 1, 1, 1), dtype=np.float32)).to(device)
         x = c + (1 - e) * (b - soft)
         pair.inpainting.requires_grad_(False)
         with mixed:
