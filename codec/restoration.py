@@ -101,7 +101,7 @@ class Restoration:
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        self._weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
+        self.weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
 
     def __call__(self, plane: DecodedPlane) -> np.ndarray:
         """The restored plane, (H, W) float64, grey values nominally 0-255.
@@ -147,7 +147,7 @@ class Restoration:
 
     def _convolution(self, x: np.ndarray, name: str) -> np.ndarray:
         """3x3 convolution of a bordered field (C, h + 2, w + 2) to another."""
-        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
         channels, height, width = x.shape
         kernel = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
         flat = x.reshape(channels, -1)
@@ -167,7 +167,7 @@ class Restoration:
 
     def _down(self, x: np.ndarray, name: str) -> np.ndarray:
         """2x2 convolution of disjoint blocks."""
-        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
         x = _inside(x)
         channels, height, width = x.shape
         blocks = x.reshape(channels, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
@@ -176,7 +176,7 @@ class Restoration:
 
     def _up(self, x: np.ndarray, name: str) -> np.ndarray:
         """1x1 convolution, and every sample repeated in a 2x2 block."""
-        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
         x = _inside(x)
         channels, height, width = x.shape
         product = weight.reshape(len(weight), channels) @ x.reshape(channels, -1) + bias[:, None]

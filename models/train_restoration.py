@@ -5,10 +5,10 @@
     python -m dinp.models.train_restoration --files runs/restoration/files_*.npz --tune runs/restoration/tune.npz \\
         --data DATA --out runs/restoration --minutes 60 --seed 1 [--resume]
 
-Trains on crops of 128 x 128 pixels of grey, luma and chroma planes. The loss is the squared error over the squared
-error that diffusion alone leaves in the crop's whole plane, so that every rate and picture counts alike, as it does in
-dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weights.npz`, as those of `dinp.models.train`;
-`valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
+Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes. The loss is the squared error over the
+squared error that diffusion alone leaves in the crop's whole plane, so that every rate and picture counts alike, as it
+does in dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weights.npz`, as those of
+`dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
 """
 
 import argparse
@@ -24,13 +24,14 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
+from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.models.train import Run, learning_rate
 from dinp.restoration import correction_scale, network_input
 
-CROP = 64  # samples at half resolution
-BATCH = 16
+CROP = 128  # pixels
+PIXELS = 16 * CROP**2  # of a batch
 LEAST_ERROR = 0.5  # squared grey levels: planes that are better than this do not count more
 TRANSPOSED = [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]
 
@@ -41,10 +42,13 @@ class Crops:
     Parameters
     ----------
     found : list of Example
-        At least CROP x CROP at half resolution each; smaller ones are left out.
+        At least `side` x `side` pixels each; smaller ones are left out.
+    side : int
+        Side of a crop, pixels, even.
     """
 
-    def __init__(self, found: Sequence[Example]) -> None:
+    def __init__(self, found: Sequence[Example], side: int = CROP) -> None:
+        self.half = side // 2
         self.inputs, self.targets, self.weight, size = [], [], [], []
         for example in found:
             plane = example.decoded
@@ -52,7 +56,7 @@ class Crops:
             height, width = plane.mask.shape
             error = example.original - plane.reconstruction
             height, width = height - height % 2, width - width % 2
-            if min(height, width) < 2 * CROP:
+            if min(height, width) < side:
                 continue
             scale = correction_scale(plane.step)
             blocks = (error[:height, :width] / scale).reshape(height // 2, 2, width // 2, 2)
@@ -61,25 +65,51 @@ class Crops:
             self.weight.append(scale**2 / max(LEAST_ERROR, float(np.mean(error**2))))
             size.append(height * width)
         if not size:
-            raise DinpError("there is no plane of 128 x 128 pixels or more to train on")
+            raise DinpError(f"there is no plane of {side} x {side} pixels or more to train on")
         self.share = np.array(size, dtype=np.float64) / sum(size)
 
     def draw(self, rng: np.random.Generator, batch: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (B, 10, CROP, CROP), targets (B, 4, CROP, CROP) and weights (B,), float32."""
-        x = np.empty((batch, 10, CROP, CROP), dtype=np.float32)
-        t = np.empty((batch, 4, CROP, CROP), dtype=np.float32)
+        """Inputs (B, 10, S, S), targets (B, 4, S, S) and weights (B,), float32; S is half the side of a crop."""
+        half = self.half
+        x = np.empty((batch, 10, half, half), dtype=np.float32)
+        t = np.empty((batch, 4, half, half), dtype=np.float32)
         w = np.empty(batch, dtype=np.float32)
         for b, i in enumerate(rng.choice(self.share.size, size=batch, p=self.share)):
             _, height, width = self.inputs[i].shape
-            y0, x0 = rng.integers(height - CROP + 1), rng.integers(width - CROP + 1)
-            x[b] = self.inputs[i][:, y0 : y0 + CROP, x0 : x0 + CROP]
-            t[b] = self.targets[i][:, y0 : y0 + CROP, x0 : x0 + CROP]
+            y0, x0 = rng.integers(height - half + 1), rng.integers(width - half + 1)
+            x[b] = self.inputs[i][:, y0 : y0 + half, x0 : x0 + half]
+            t[b] = self.targets[i][:, y0 : y0 + half, x0 : x0 + half]
             w[b] = self.weight[i]
             if rng.integers(2):  # known pixels stand at the lower right of a cell's centre: transposing keeps that
                 x[b] = x[b][TRANSPOSED].transpose(0, 2, 1)
                 t[b] = t[b][TRANSPOSED[:4]].transpose(0, 2, 1)
         x_, t_, w_ = (torch.from_numpy(a).to(device, non_blocking=True) for a in (x, t, w))
         return x_.contiguous(memory_format=torch.channels_last), t_, w_
+
+
+def widen(network: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+    """Copy a narrower network's weights into a network, which then gives the same correction.
+
+    Its further channels keep their initial weights, but what they add to the narrower network's channels is zero.
+
+    Raises
+    ------
+    DinpError
+        The weights do not fit: other names, or more channels than the network has.
+
+    References
+    ----------
+    T. Chen, I. Goodfellow, J. Shlens: Net2Net: Accelerating Learning via Knowledge Transfer. ICLR 2016.
+    """
+    state = network.state_dict()
+    if state.keys() != weights.keys():
+        raise DinpError("the weights to begin with are those of another network")
+    for name, tensor in state.items():
+        old = torch.from_numpy(weights[name].astype(np.float32))
+        if old.ndim != tensor.ndim or any(a > b for a, b in zip(old.shape, tensor.shape, strict=True)):
+            raise DinpError("the weights to begin with are those of a wider network")
+        tensor[: len(old)] = 0
+        tensor[tuple(slice(n) for n in old.shape)] = old
 
 
 def gains(network: torch.nn.Module, found: Sequence[Example], device: torch.device) -> np.ndarray:
@@ -109,6 +139,9 @@ def train(
     steps: int | None = None,
     seed: int = 1,
     widths: Sequence[int] | None = None,
+    crop: int = CROP,
+    start: Path | None = None,
+    peak: float = 1.0,
     device: str = "auto",
     bf16: bool = True,
     resume: bool = False,
@@ -131,6 +164,12 @@ def train(
         Stop after so many steps instead; the learning rate then follows the steps.
     widths : 4 ints, optional
         Channels of the network.
+    crop : int
+        Side of the crops, pixels, a multiple of 16; a batch holds as many pixels as 16 crops of 128 x 128.
+    start : Path, optional
+        Weights to begin with, of a network at most as wide; see `widen`.
+    peak : float
+        Factor on the learning rate.
     device : str
         "auto" (CUDA if there is one), "cpu", "cuda", ...
     bf16 : bool
@@ -145,17 +184,24 @@ def train(
     """
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
-    crops = Crops(load_examples(data, files)[1])
+    if crop < 16 or crop % 16:
+        raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
+    batch = max(1, PIXELS // crop**2)
+    crops = Crops(load_examples(data, files)[1], crop)
     validation = load_examples(data, [tune])[1]
     run = Run.start("restoration", seed, place, **({"widths": tuple(widths)} if widths else {}))
     if resume:
         run.resume(out)
+    elif start is not None:
+        widen(run.network, load_restoration(start).weights)
+        run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
     settings = {
         "network": "restoration",
         "config": run.network.config,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": seed,
-        "batch": BATCH,
+        "batch": batch,
+        "crop": crop,
         "planes": int(crops.share.size),
         "validation_planes": len(validation),
         "device": place.type,
@@ -189,8 +235,8 @@ def train(
         if recent and time.monotonic() - last >= every:
             report(rate)
             last = time.monotonic()
-        rate = learning_rate(run.step, fraction)
-        x, target, weight = crops.draw(run.rng, BATCH, place)
+        rate = peak * learning_rate(run.step, fraction)
+        x, target, weight = crops.draw(run.rng, batch, place)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             y = run.network(x)
         loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()
@@ -214,6 +260,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
+    parser.add_argument("--crop", type=int, default=CROP, help=f"side of the crops, pixels (default {CROP})")
+    parser.add_argument("--start", type=Path, help="weights to begin with, of a network at most as wide")
+    parser.add_argument("--peak", type=float, default=1.0, help="factor on the learning rate (default 1)")
     parser.add_argument("--threads", type=int, help="threads of the CPU")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="default: yes")
@@ -231,6 +280,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps=args.steps,
             seed=args.seed,
             widths=args.widths,
+            crop=args.crop,
+            start=args.start,
+            peak=args.peak,
             device=args.device,
             bf16=args.bf16,
             resume=args.resume,

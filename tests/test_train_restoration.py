@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dinp.errors import DinpError
@@ -43,7 +44,7 @@ def test_examples_are_what_the_decoder_has(folder):
 
 
 def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_restoration, "BATCH", 4)
+    monkeypatch.setattr(train_restoration, "PIXELS", 4 * 128**2)
     assert run(folder, tmp_path, "--steps", "60") == 0
     curve = json.loads((tmp_path / "curve.json").read_text())
     assert curve["step"] == 60
@@ -61,6 +62,29 @@ def test_training_goes_on_from_a_checkpoint(folder, tmp_path):
     assert run(folder, tmp_path, "--steps", "2") == 0
     assert run(folder, tmp_path, "--steps", "3", "--resume") == 0
     assert [row["step"] for row in json.loads((tmp_path / "curve.json").read_text())["curve"]] == [2, 3]
+
+
+def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp_path):
+    from dinp.models.hub import load_network, save_weights
+
+    torch.manual_seed(0)
+    narrow, wide = RestorationNetwork((8, 8, 8, 8)), RestorationNetwork((8, 12, 16, 10))
+    with torch.no_grad():
+        for tensor in narrow.parameters():
+            tensor.copy_(0.1 * torch.randn_like(tensor))
+    x = torch.randn(1, 10, 16, 24)
+    save_weights(tmp_path / "narrow.npz", "restoration", narrow.config, narrow.state_dict())
+    stored = load_network("restoration", tmp_path / "narrow.npz")
+    weights = {name: tensor.numpy() for name, tensor in stored.state_dict().items()}
+    train_restoration.widen(wide, weights)
+    with torch.inference_mode():
+        assert stored(x).abs().mean() > 0.01
+        assert torch.allclose(wide(x), stored(x), atol=1e-5)
+    arguments = ["--steps", "1", "--crop", "64", "--start", str(tmp_path / "narrow.npz")]
+    assert run(folder, tmp_path / "out", *arguments) == 0
+    assert json.loads((tmp_path / "out" / "curve.json").read_text())["crop"] == 64
+    with pytest.raises(DinpError, match="wider"):
+        train_restoration.widen(RestorationNetwork((8, 8, 8, 4)), weights)
 
 
 def test_transposed_crops_are_crops_of_the_transposed_plane():
