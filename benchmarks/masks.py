@@ -14,7 +14,6 @@ already for the same settings is left out, except the methods named with `--agai
 import argparse
 import importlib.util
 import json
-import math
 import os
 import secrets
 import statistics
@@ -32,21 +31,17 @@ from dinp.benchmarks.environment import environment
 from dinp.benchmarks.mask_plots import write_plots
 from dinp.benchmarks.readme import markdown_table, replace_section
 from dinp.errors import DinpError
-from dinp.inpaint import Inpainter
 from dinp.models.classical import analytic_mask, random_mask
 from dinp.models.densification import densification
 from dinp.models.exchange import densification_exchange, global_exchange_seconds, nonlocal_pixel_exchange
 from dinp.models.hub import learned_mask
+from dinp.models.mask_report import TONAL_CYCLES, TONAL_STEPS, mask_worth
 from dinp.models.refined import learned_refined_mask
 from dinp.models.sparsification import probabilistic_sparsification
-from dinp.structure import known_data_of_mask
-from dinp.tonal import tonal_optimisation
 
 SIZE = 256
 DENSITIES = (0.01, 0.02, 0.05, 0.10)
 PACKAGES = ("dinp", "numpy", "scipy", "torch")
-TONAL_STEPS = 20
-TONAL_CYCLES = 3
 
 MaskMethod = Callable[[np.ndarray, float, int], np.ndarray]
 
@@ -76,28 +71,10 @@ if importlib.util.find_spec("dinp.models.surrogate"):
     METHODS["learned with a surrogate"] = surrogate_mask
 
 
-def psnr(plane: np.ndarray, reconstruction: np.ndarray) -> float:
-    """PSNR in dB of a reconstruction, clipped to 0-255 but not rounded; infinite without error."""
-    error = float(np.mean((plane - np.clip(reconstruction, 0, 255)) ** 2))
-    return 10 * math.log10(255**2 / error) if error else math.inf
-
-
 def measure(plane: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """PSNR in dB with the original values at the mask, and with tonally optimised values.
-
-    Parameters
-    ----------
-    plane : (H, W) float64
-        Grey values 0-255.
-    mask : (H, W) bool
-    """
-    inpainter = Inpainter(mask)
-    known = known_data_of_mask(mask, side=1)
-    plain = inpainter.solve(plane)
-    values, _ = tonal_optimisation(
-        inpainter, known, plane, plane[mask], steps=TONAL_STEPS, cycles=TONAL_CYCLES, reconstruction=plain
-    )
-    return psnr(plane, plain), psnr(plane, inpainter.solve(known.spread(values)))
+    """PSNR in dB with the original values at the mask, and with tonally optimised values; see `mask_worth`."""
+    worth = mask_worth(plane, mask)
+    return worth.plain_psnr, worth.tonal_psnr
 
 
 def central_crop(path: Path, size: int = SIZE) -> np.ndarray:

@@ -213,6 +213,72 @@ def info(source: str, as_json: bool, max_pixels: int, verbose: bool) -> None:
         click.echo(_account(report))
 
 
+def _check_density(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not 0 < value <= 1:
+        raise click.BadParameter("must be above 0 and at most 1")
+    return value
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("target", metavar="OUTPUT")
+@click.option(
+    "-m",
+    "--method",
+    default="learned",
+    show_default=True,
+    help="random, analytic, learned, learned-surrogate, sparsification, sparsification-exchange, densification, "
+    "densification-exchange or learned-refinement.",
+)
+@click.option("-d", "--density", type=float, default=0.05, callback=_check_density, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--picture", metavar="FILE", help="Show mask, inpainting and error (x 4) side by side in this picture.")
+@_force
+@_max_pixels
+def mask(
+    source: str, target: str, method: str, density: float, seed: int, picture: str | None, force: bool, max_pixels: int
+) -> None:
+    """Choose an inpainting mask for a picture.
+
+    OUTPUT is a picture of the mask, known pixels white, as encode --mask takes it. Of colour pictures the luma counts.
+    Tells the PSNR of the inpainting with the picture's own values (plain) and with tonally optimised ones. A search
+    that is interrupted leaves the best mask so far.
+    """
+    mask_format = _picture_format(target)
+    if mask_format in _LOSSY:
+        raise DinpError(f"{mask_format} may not keep a mask exactly: name the output like mask.png")
+    files.check_output(target, force=force, source=source)
+    if picture is not None:
+        picture_format = _picture_format(picture)
+        files.check_output(picture, force=force, source=source)
+        if os.path.realpath(picture) == os.path.realpath(target):
+            raise DinpError("the mask and the picture are the same file: give one another name")
+    from PIL import Image
+
+    from dinp.models import mask_report
+    from dinp.planes import picture_from_image, split_planes
+
+    with _open_picture(source, max_pixels) as opened:
+        pixels, notices = picture_from_image(opened, max_pixels=max_pixels)
+    plane = split_planes(pixels)[0]
+    with _progress(method) as progress:
+        chosen = mask_report.choose_mask(method, plane, density, seed, progress)
+    files.write_output(target, _save(Image.fromarray(chosen.mask), mask_format), force=force)
+    worth = mask_report.mask_worth(plane, chosen.mask)
+    if picture is not None:
+        shown = Image.fromarray(mask_report.side_by_side(plane, chosen.mask, worth.reconstruction))
+        files.write_output(picture, _save(shown, picture_format), force=force)
+    for notice in notices:
+        _say(f"note: {notice}")
+    if not chosen.complete:
+        _say("note: interrupted: this is the best mask so far")
+    points = int(chosen.mask.sum())
+    _say(
+        f"{points:,} points, density {100 * points / chosen.mask.size:.3f} %, PSNR {worth.plain_psnr:.2f} dB plain, "
+        f"{worth.tonal_psnr:.2f} dB tonally optimised, {chosen.seconds:.2f} s"
+    )
+
+
 @contextmanager
 def _open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
     """The picture in a file, not yet loaded; Pillow's own limit and warnings give way to ours for the time."""

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from dinp.benchmarks import masks
+from dinp.models import mask_report
 from dinp.models.classical import random_mask
 
 
@@ -106,8 +107,8 @@ def test_a_folder_without_pictures_is_an_error(tmp_path, capsys):
 
 def test_psnr_clips_the_reconstruction():
     plane = np.array([[0.0, 255.0]])
-    assert masks.psnr(plane, np.array([[-50.0, 300.0]])) == math.inf
-    assert masks.psnr(plane, np.array([[25.5, 229.5]])) == pytest.approx(20)
+    assert mask_report.psnr(plane, np.array([[-50.0, 300.0]])) == math.inf
+    assert mask_report.psnr(plane, np.array([[25.5, 229.5]])) == pytest.approx(20)
 
 
 def test_tonal_optimisation_never_loses():
