@@ -11,7 +11,8 @@ What only one of the three needs is imported when it is called: `import dinp`, d
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -46,25 +47,34 @@ class Encoding:
     ----------
     data : bytes
         The file.
-    original, decoded : ndarray of uint8
-        The picture that was coded, (H, W) or (H, W, 3), and what `decode` makes of the file, up to rounding.
+    original : ndarray of uint8
+        The picture that was coded, (H, W) or (H, W, 3).
     density : float
         Known values per pixel of the first plane.
-    psnr : float
-        Peak signal-to-noise ratio of `decoded` in dB, over R, G and B for colour.
     seconds : float
         Wall-clock time of the encoding.
     notices : tuple of str
         What was converted before coding, see `dinp.planes`.
+    show : callable
+        Makes `decoded`, which an encoding does not need: so it is made when it is first asked for.
     """
 
     data: bytes
     original: np.ndarray
-    decoded: np.ndarray
     density: float
-    psnr: float
     seconds: float
     notices: tuple[str, ...]
+    show: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    @cached_property
+    def decoded(self) -> np.ndarray:
+        """What `decode` makes of the file, up to rounding: uint8 of the original's shape."""
+        return self.show()
+
+    @cached_property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio of `decoded` in dB, over R, G and B for colour."""
+        return psnr(self.original, self.decoded)
 
     @property
     def bpp(self) -> float:
@@ -188,9 +198,8 @@ def encode_with_report(
             progress=progress,
         )
         data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
-        decoded = merge_planes(coded.reconstructions)
         seconds = time.perf_counter() - start
-        return coded, Encoding(data, original, decoded, coded.density, psnr(original, decoded), seconds, notices)
+        return coded, Encoding(data, original, coded.density, seconds, notices, coded.show)
 
     if target_bytes is not None:
         return search(code, size_target(target_bytes, lambda result: len(result[1].data)))[1]

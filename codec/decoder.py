@@ -21,10 +21,14 @@ def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
 
 
 def restored(code: PlaneCode, known: KnownData, reconstruction: np.ndarray, restoration: Restoration) -> np.ndarray:
-    """The plane (H, W) float64 after restoration, from its inpainting; the code's levels are not looked at."""
+    """The plane (H, W) float64 after restoration, from its inpainting."""
+    return restoration(described(code, known, reconstruction))
+
+
+def described(code: PlaneCode, known: KnownData, reconstruction: np.ndarray) -> DecodedPlane:
+    """What a restoration is told of a plane, from its inpainting; the code's levels are not looked at."""
     sides = side_map(code.structure, code.side_log2)
-    step = float(STEP_TABLE[code.step_index]) / GREY
-    return restoration(DecodedPlane(reconstruction, known.mask, sides, step))
+    return DecodedPlane(reconstruction, known.mask, sides, float(STEP_TABLE[code.step_index]) / GREY)
 
 
 def decode_planes(

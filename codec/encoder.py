@@ -7,15 +7,18 @@ round moves the points that matter least; values are tuned to what the restorati
 and bits, and coded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 
-from dinp.decoder import reconstruct, restored
+from dinp.decoder import described, reconstruct, restored
 from dinp.errors import DinpError
 from dinp.inpaint import Inpainter
 from dinp.levels import level_choice
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
+from dinp.planes import merge_planes
 from dinp.restoration import VERSION, Restoration
 from dinp.section import PlaneCode, encode_stream, section_header
 from dinp.steps import nearest_step_index
@@ -27,6 +30,7 @@ CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixel
 FREE_MASK_SIDE_LOG2 = 3
 ANTICIPATION = 0.5  # share of its correction that values are tuned for when a restoration follows
 ANTICIPATION_STEPS = 3
+WINDOW = 128  # pixels
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
 
@@ -38,8 +42,8 @@ class EncodedPicture:
     ----------
     sections : list of bytes
         One a plane.
-    reconstructions : list of (H, W) float64
-        The planes that a decoder gets.
+    shown : list of callables
+        Make the planes that a decoder gets, (H, W) float64 each.
     density : float
         Values per pixel of plane 0.
     points : int
@@ -51,11 +55,15 @@ class EncodedPicture:
     """
 
     sections: list[bytes]
-    reconstructions: list[np.ndarray]
+    shown: list[Callable[[], np.ndarray]]
     density: float
     points: int
     information: list[dict[str, float]]
     trials: list[Trial]
+
+    def show(self) -> np.ndarray:
+        """The picture that a decoder gets, (H, W) or (H, W, 3) uint8."""
+        return merge_planes([show() for show in self.shown])
 
 
 def step_of(quality: float) -> float:
@@ -96,10 +104,12 @@ def encode_plane(
     restoration: Restoration | None = None,
     *,
     anticipate: bool = False,
-) -> tuple[bytes, np.ndarray, int, dict[str, float]]:
-    """Section, what is decoded, number of points and information content of one plane, for a step in grey levels.
+    windows: bool = False,
+) -> tuple[bytes, Callable[[], np.ndarray], int, dict[str, float]]:
+    """Section, what makes the decoded plane, number of points and information content, for a step in grey levels.
 
-    The section names the restoration if it makes the plane better; with `anticipate` the values are chosen for it.
+    The section names the restoration if it makes the plane better; with `anticipate` the values are chosen for it, and
+    with `windows` a part of a large plane tells whether it does.
     """
     index = nearest_step_index(step)
     code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
@@ -113,12 +123,31 @@ def encode_plane(
     choice = level_choice(target, trial, index, BIT_COST * step * step)
     stream, levels, information = encode_stream(trial.structure, trial.known, index, choice)
     code = replace(code, levels=levels)
-    decoded = reconstruct(code, trial.known)
+    plain = cache(partial(reconstruct, code, trial.known))
+    show = plain
     if restoration is not None:
-        better = restored(code, trial.known, decoded, restoration)
-        if _gains(plane, better, decoded):
-            code, decoded = replace(code, restoration=VERSION), better
-    return section_header(code) + stream, decoded, trial.known.y.size, information
+        better = cache(lambda: restored(code, trial.known, plain(), restoration))
+        parts = _windows(plane.shape) if windows else [(slice(None), slice(None))]
+        if len(parts) > 1:
+            seen = described(code, trial.known, plain())
+            wins = _gains(*_joined([(plane[p], restoration(seen.window(p)), seen.reconstruction[p]) for p in parts]))
+        else:
+            wins = _gains(plane, better(), plain())
+        if wins:
+            code, show = replace(code, restoration=VERSION), better
+    return section_header(code) + stream, show, trial.known.y.size, information
+
+
+def _windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Four windows of a plane, near the centres of its quarters and in step with its cells; of a small plane all."""
+    if min(shape) < 3 * WINDOW:
+        return [(slice(None), slice(None))]
+    tops, lefts = ([(side * q // 4 - WINDOW // 2) >> ROOT_LOG2 << ROOT_LOG2 for q in (1, 3)] for side in shape)
+    return [(slice(y, y + WINDOW), slice(x, x + WINDOW)) for y in tops for x in lefts]
+
+
+def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
@@ -190,8 +219,12 @@ def encode_planes(
                 plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous
             )
         trials.append(trial)
-        results.append(encode_plane(plane, step, trial, side_log2, restoration, anticipate=effort.anticipate))
+        results.append(
+            encode_plane(
+                plane, step, trial, side_log2, restoration, anticipate=effort.anticipate, windows=effort.windows
+            )
+        )
         done += plane.size
         report(1.0)
-    sections, reconstructions, points, information = (list(column) for column in zip(*results, strict=True))
-    return EncodedPicture(sections, reconstructions, points[0] / planes[0].size, points[0], information, trials)
+    sections, shown, points, information = (list(column) for column in zip(*results, strict=True))
+    return EncodedPicture(sections, shown, points[0] / planes[0].size, points[0], information, trials)

@@ -31,16 +31,18 @@ SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
 class Effort:
     """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds.
 
-    With `anticipate` the values are then tuned to what a restoration will add.
+    With `anticipate` the values are then tuned to what a restoration will add; with `windows` whether it pays is judged
+    by a part of the plane.
     """
 
     share: float
     stages: int
     swaps: int
     anticipate: bool = False
+    windows: bool = False
 
 
-EFFORTS = {1: Effort(1.0, 0, 0), 2: Effort(0.75, 3, 1), 3: Effort(0.75, 3, 6, anticipate=True)}
+EFFORTS = {1: Effort(1.0, 0, 0, windows=True), 2: Effort(0.75, 3, 1), 3: Effort(0.75, 3, 6, anticipate=True)}
 DEFAULT_EFFORT = EFFORTS[2]
 STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
 REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another

@@ -54,6 +54,10 @@ class DecodedPlane:
     side_log2: np.ndarray
     step: float
 
+    def window(self, part: tuple[slice, slice]) -> "DecodedPlane":
+        """Some rows and columns of the plane."""
+        return DecodedPlane(self.reconstruction[part], self.mask[part], self.side_log2[part], self.step)
+
 
 def side_map(structure: Tree | np.ndarray, side_log2: int) -> np.ndarray:
     """log2 of the side of the cell that holds each pixel, (H, W) uint8; of a free mask, `side_log2` everywhere."""
@@ -115,9 +119,7 @@ class Restoration:
             for x in range(0, width, TILE):
                 top, left = max(0, y - MARGIN), max(0, x - MARGIN)
                 window = slice(top, y + TILE + MARGIN), slice(left, x + TILE + MARGIN)
-                part = DecodedPlane(
-                    plane.reconstruction[window], plane.mask[window], plane.side_log2[window], plane.step
-                )
+                part = plane.window(window)
                 inner = out[y : y + TILE, x : x + TILE]
                 rows, columns = inner.shape
                 inner += self._correction(part)[y - top : y - top + rows, x - left : x - left + columns]

@@ -15,6 +15,7 @@ from dinp.encoder import encode_planes
 from dinp.models import load_restoration
 from dinp.models.hub import load_network
 from dinp.models.restoration_network import RestorationNetwork
+from dinp.placement import EFFORTS
 from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
 
 
@@ -120,6 +121,33 @@ def test_encoder_switches_it_off_where_it_does_not_help():
     plane = smooth_plane((64, 64))
     plain = encode_planes([plane], quality=30)
     assert encode_planes([plane], quality=30, restoration=Worse()).sections == plain.sections
+
+
+class Towards(Restoration):
+    """Moves planes halfway to the picture that it was given, and remembers the sizes that it has seen."""
+
+    def __init__(self, picture, factor=0.5):
+        super().__init__({})
+        self.picture, self.factor, self.seen = picture, factor, []
+
+    def __call__(self, plane):
+        self.seen.append(plane.mask.shape)
+        return plane.reconstruction + self.factor * (self.picture - plane.reconstruction)
+
+
+@pytest.mark.parametrize(("factor", "named"), [(0.5, True), (-0.5, False)])
+def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
+    plane = np.full((400, 432), 128.0)
+    restoration = Towards(128.0, factor)
+    plane[::3, ::5] += 40
+    encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration)
+    plain = encode_planes([plane], quality=10, effort=EFFORTS[1])
+    assert restoration.seen == [(128, 128)] * 4
+    assert (encoded.sections != plain.sections) == named
+    assert encoded.sections[0][1:] == plain.sections[0][1:]
+    shown, without = encoded.show(), plain.show()
+    assert np.array_equal(shown, without) == (not named)
+    assert restoration.seen == [(128, 128)] * 4 + [(400, 432)] * named
 
 
 def test_report_says_what_the_decoder_shows():
