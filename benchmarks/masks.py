@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import json
 import os
+import resource
 import secrets
 import statistics
 import sys
@@ -87,6 +88,12 @@ def central_crop(path: Path, size: int = SIZE) -> np.ndarray:
     return grey[y : y + size, x : x + size]
 
 
+def peak_memory() -> float:
+    """Most memory that the process ever had resident, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
 def run(
     paths: Sequence[Path],
     densities: Sequence[float] = DENSITIES,
@@ -96,6 +103,9 @@ def run(
     kept: Sequence[dict] = (),
 ) -> Iterator[dict]:
     """One row per method and density: means over the pictures of PSNR and seconds, and the PSNR of each picture.
+
+    `peak_mib` is the most memory that the process had held once the first mask was made: of the first row's method
+    alone, and for others a bound.
 
     Parameters
     ----------
@@ -121,17 +131,19 @@ def run(
             if name not in loaded and name not in SLOW:
                 method(planes[0], density, 0)  # loads what the method needs, which is not what is timed
                 loaded.add(name)
-            plain, tonal, seconds = [], [], []
+            plain, tonal, seconds, peak = [], [], [], 0.0
             for seed, plane in enumerate(chosen):
                 start = time.perf_counter()
                 mask = method(plane, density, seed)
                 seconds.append(time.perf_counter() - start)
+                peak = peak or peak_memory()
                 if np.count_nonzero(mask) != max(1, round(density * plane.size)):
                     raise DinpError(f"the method {name} missed the density {density:g}")
                 for figures, figure in zip((plain, tonal), measure(plane, mask), strict=True):
                     figures.append(round(figure, 4))
             row = {"method": name, "density": density, "plain_psnr": round(statistics.fmean(plain), 3)}
             row |= {"tonal_psnr": round(statistics.fmean(tonal), 3), "seconds": round(statistics.fmean(seconds), 5)}
+            row |= {"peak_mib": peak}
             yield row | {"plain": plain, "tonal": tonal}
 
 
