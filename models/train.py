@@ -17,7 +17,6 @@ at equal time. The learning rate follows a cosine over the wall-clock budget, so
 `--steps` it follows the steps instead, and the run is repeatable.
 """
 
-import argparse
 import importlib
 import json
 import math
@@ -27,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ from dinp.errors import DinpError
 from dinp.models import data
 from dinp.models.hub import NETWORKS, save_weights
 from dinp.models.losses import LOSSES, base_rate
+from dinp.models.train_options import run_training, training_parser
 from dinp.models.tree_network import SIDES
 
 LEARNING_RATE = 2e-3
@@ -246,38 +247,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in ELSEWHERE:
         return importlib.import_module(f"dinp.models.train_{argv[0]}").main(argv[1:])
-    parser = argparse.ArgumentParser(prog="python -m dinp.models.train", description=__doc__.splitlines()[0])
+    parser = training_parser("train", __doc__.splitlines()[0], "folder with train/teacher_*.npz and the pictures")
     parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/teacher_*.npz and the pictures")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
-    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget (default 60)")
-    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, help="threads of the CPU")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: on CUDA only")
     parser.add_argument("--limit", type=int, help="use the first labels only")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    try:
-        train(
-            args.kind,
-            args.data,
-            args.out,
-            minutes=args.minutes,
-            steps=args.steps,
-            seed=args.seed,
-            device=args.device,
-            bf16=args.bf16,
-            resume=args.resume,
-            limit=args.limit,
-        )
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run_training(args, partial(train, args.kind, args.data, args.out, limit=args.limit))
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -11,12 +11,12 @@ does in dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weigh
 `dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
 """
 
-import argparse
 import json
 import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.models.train import Run, learning_rate
+from dinp.models.train_options import run_training, training_parser
 from dinp.restoration import correction_scale, network_input
 
 CROP = 128  # pixels
@@ -249,48 +250,16 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.models.train_restoration", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with train and tune")
+    parser = training_parser("train_restoration", __doc__.splitlines()[0], "folder with train and tune", bf16=True)
     parser.add_argument("--files", type=Path, nargs="+", required=True, help="coded training pictures")
     parser.add_argument("--tune", type=Path, required=True, help="coded tuning pictures")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
-    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget (default 60)")
-    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
     parser.add_argument("--crop", type=int, default=CROP, help=f"side of the crops, pixels (default {CROP})")
     parser.add_argument("--start", type=Path, help="weights to begin with, of a network at most as wide")
     parser.add_argument("--peak", type=float, default=1.0, help="factor on the learning rate (default 1)")
-    parser.add_argument("--threads", type=int, help="threads of the CPU")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="default: yes")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    try:
-        train(
-            args.data,
-            args.files,
-            args.tune,
-            args.out,
-            minutes=args.minutes,
-            steps=args.steps,
-            seed=args.seed,
-            widths=args.widths,
-            crop=args.crop,
-            start=args.start,
-            peak=args.peak,
-            device=args.device,
-            bf16=args.bf16,
-            resume=args.resume,
-        )
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    own = {"widths": args.widths, "crop": args.crop, "start": args.start, "peak": args.peak}
+    return run_training(args, partial(train, args.data, args.files, args.tune, args.out, **own))
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ typical. So, once the inpainting is good, the values at known pixels are correct
 cells, which takes one inpainting more and gains three quarters of what tonal optimisation does.
 """
 
-import argparse
 import json
 import platform
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ from dinp.models.surrogate import mask_loss, residual_loss
 from dinp.models.surrogate_batches import between, cell_means, draw
 from dinp.models.surrogate_validation import PICTURES, centre, validate
 from dinp.models.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
+from dinp.models.train_options import run_training, training_parser
 
 MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
 LEAD = 60  # steps in which the inpainting network learns alone
@@ -282,40 +283,14 @@ def one_step(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dinp.models.train surrogate", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with train and tune")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
-    parser.add_argument("--minutes", type=float, default=55.0, help="wall-clock budget (default 55)")
-    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = training_parser("train surrogate", __doc__.splitlines()[0], "folder with train and tune", minutes=55.0)
     parser.add_argument("--widths", type=int, nargs=5, help="channels of the mask network at strides 2 to 32")
     parser.add_argument("--inpainting-widths", type=int, nargs="+", help="channels of the other at strides 2, 4, ...")
-    parser.add_argument("--threads", type=int, help="threads of the CPU")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: on CUDA only")
     parser.add_argument("--limit", type=int, help="use so many training pictures only")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    try:
-        train(
-            args.data,
-            args.out,
-            minutes=args.minutes,
-            steps=args.steps,
-            seed=args.seed,
-            device=args.device,
-            bf16=args.bf16,
-            resume=args.resume,
-            limit=args.limit,
-            masks={"widths": args.widths} if args.widths else None,
-            inpainting={"widths": args.inpainting_widths} if args.inpainting_widths else None,
-        )
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    networks = {"masks": args.widths, "inpainting": args.inpainting_widths}
+    configs = {name: {"widths": widths} if widths else None for name, widths in networks.items()}
+    return run_training(args, partial(train, args.data, args.out, limit=args.limit, **configs))
 
 
 if __name__ == "__main__":

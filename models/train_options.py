@@ -1,0 +1,41 @@
+"""The options that every training command has."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from dinp.errors import DinpError
+
+
+def training_parser(
+    prog: str, description: str, data: str, *, minutes: float = 60.0, bf16: bool | None = None
+) -> argparse.ArgumentParser:
+    """A parser with the common options; `data` says what the folder is to hold, the others are defaults."""
+    parser = argparse.ArgumentParser(prog=f"python -m dinp.models.{prog}", description=description)
+    told = "on CUDA only" if bf16 is None else "yes" if bf16 else "no"
+    parser.add_argument("--data", type=Path, required=True, help=data)
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, loss curve and weights")
+    parser.add_argument("--minutes", type=float, default=minutes, help=f"wall-clock budget (default {minutes:g})")
+    parser.add_argument("--steps", type=int, help="stop after so many steps instead (repeatable)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="threads of the CPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=bf16, help=f"default: {told}")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    return parser
+
+
+def run_training(args: argparse.Namespace, train: Callable[..., object]) -> int:
+    """Call `train` with the common options; returns the exit code, 1 for bad input."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    common = ("minutes", "steps", "seed", "device", "bf16", "resume")
+    try:
+        train(**{name: getattr(args, name) for name in common})
+    except DinpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
