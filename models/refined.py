@@ -15,9 +15,10 @@ SHARE = 0.95
 MOVES = (0.1, 0.1, 0.1, 0.05, 0.02)  # of the points, in each round
 
 # chosen, like those above, on pictures for tuning, by PSNR after tonal optimisation
-MEAN_STEP = 0.3  # of a cell's mean error, added to the value at its point
+MEAN_STEP = 0.5  # of a cell's mean error, added to the value at its point
 SMOOTHED = 0.3  # part of the error in which to look for new points that is smoothed
 SMOOTHING = 0.7  # pixels
+AREA_EXPONENT = 0.45  # of a cell's area, by which its error is divided
 PROTECTION = 4.0  # factor of the cost of removing a point whose cell is to get another
 
 
@@ -93,7 +94,7 @@ def _rounds(
         leaving = min(round(move * points), count - 1)
         growth = first + round((points - first) * (k + 1) / len(moves)) - count
         searched = (1 - SMOOTHED) * error + SMOOTHED * gaussian_filter(error, SMOOTHING)
-        pixels, want = worst_pixels(searched**2, mask)
+        pixels, want = worst_pixels(searched**2, mask, exponent=AREA_EXPONENT)
         entering = pixels[np.argsort(-want, kind="stable")[: max(0, growth + leaving)]]
         leaving = min(leaving, max(0, entering.size - growth))
 
