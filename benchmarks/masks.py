@@ -20,7 +20,7 @@ import secrets
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -198,24 +198,26 @@ def readme_table(result: dict) -> str:
     return f"{text}\n\n{markdown_table(head, table)}"
 
 
-def earlier(path: Path, settings: dict, again: Sequence[str]) -> tuple[list[dict], list[dict], list[dict]]:
-    """Rows, extrapolated times and runs of a file of results with the same settings; nothing of another or none.
+def earlier(path: Path, settings: dict, again: Collection[tuple[str, float]] = ()) -> tuple[list[dict], list[dict], list[dict]]:
+    """Rows, extrapolated times and runs of a file of results; without the rows (method, density) of `again`.
 
     Raises
     ------
     DinpError
-        The file exists, and is no file of results.
+        The file exists, and is no file of results, or has other settings: it is not to be overwritten.
     """
     try:
         found = json.loads(path.read_text())
-        if any(found[key] != value for key, value in settings.items()) or "runs" not in found:
-            return [], [], []
-        rows = [row for row in found["results"] if row["method"] not in again]
-        return rows, found.get("extrapolated", []), found["runs"]
+        other = [key for key, value in settings.items() if found[key] != value]
+        rows = [row for row in found["results"] if (row["method"], row["density"]) not in again]
+        kept = rows, found.get("extrapolated", []), found["runs"]
     except FileNotFoundError:
         return [], [], []
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DinpError(f"{path} is not a file of this benchmark: give another --out") from error
+    if other:
+        raise DinpError(f"{path} has results of another {' and '.join(other)}: give another --out, or remove it")
+    return kept
 
 
 def _write(path: Path, result: dict) -> None:
@@ -265,7 +267,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measured(args: argparse.Namespace, paths: list[Path], settings: dict) -> dict:
     """What the file of results holds in the end; it is written after each row."""
-    rows, extra, runs = earlier(args.out, settings, args.again)
+    anew = {(name, density) for name in args.again if name in args.methods for density in args.densities}
+    rows, extra, runs = earlier(args.out, settings, anew)
     here = environment(PACKAGES) | {"threads": 1}
     runs = [*runs, here]
     order = {name: place for place, name in enumerate(METHODS)}

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
-_LOSSY = {"AVIF", "GIF", "JPEG", "MPO"}
 
 
 class _Commands(click.Group):
@@ -100,7 +99,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
     type=click.IntRange(1, 3),
     default=2,
     show_default=True,
-    help="1: the network alone places the points; 2: and growth where the error is; 3: and more rounds of everything.",
+    help="1: the network alone places the points; 2: and growth where the error is; 3: and more rounds of it, with an eye on restoration.",
 )
 @click.option("--plain", is_flag=True, help="Do without restoration: the picture is that of the diffusion alone.")
 @click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
@@ -158,7 +157,9 @@ def encode(
 
 def _bytes_at(bpp: float, pixels: int) -> int:
     """The most bytes that are not more than so many bits per pixel."""
-    if not 8 <= bpp * pixels < float("inf"):
+    if not bpp * pixels < float("inf"):
+        raise DinpError(f"{bpp:g} bits per pixel cannot be aimed at: give a smaller --target-bpp")
+    if bpp * pixels < 8:
         raise DinpError(f"{bpp:g} bits per pixel of this picture are not a byte: give a larger --target-bpp")
     return int(bpp * pixels / 8)
 
@@ -185,10 +186,11 @@ def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, 
         warnings.simplefilter("always", dinp.DinpNotice)
         picture = dinp.decode(data, restore=not plain, max_pixels=max_pixels, progress=progress)
     seconds = time.perf_counter() - start
-    files.write_output(target, _save(picture, picture_format), force=force)
+    saved = _save(picture, picture_format)
+    files.write_output(target, saved, force=force)
     for notice in notices:
         _say(f"note: {notice.message}")
-    if picture_format in _LOSSY:
+    if not _kept(picture, saved):
         _say(f"note: {picture_format} does not keep the decoded values exactly; PNG does")
     if verbose:
         _say(_describe(dinp.info(data, max_pixels=max_pixels)))
@@ -245,7 +247,7 @@ def mask(
     that is interrupted leaves the best mask so far.
     """
     mask_format = _picture_format(target)
-    if mask_format in _LOSSY:
+    if not _keeps_masks(mask_format):
         raise DinpError(f"{mask_format} may not keep a mask exactly: name the output like mask.png")
     files.check_output(target, force=force, source=source)
     if picture is not None:
@@ -305,12 +307,18 @@ def _open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
 
 
 def _read_mask(name: str, max_pixels: int) -> "np.ndarray":
-    """An inpainting mask from a picture: known is what is not black."""
+    """An inpainting mask from a picture: known is what is not black; transparency counts for nothing."""
     import numpy as np
+    from PIL import ImageOps
 
     with _open_picture(name, max_pixels) as picture:
         try:
-            return np.asarray(picture.convert("L")) > 0
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode not in ("1", "L", "LA", "I", "I;16", "F", "RGB", "RGBA"):
+                upright = upright.convert("RGB")
+            pixels = np.asarray(upright)
+            colours = pixels.reshape(*pixels.shape[:2], -1)[..., : 1 if upright.mode == "LA" else 3]
+            return colours.any(axis=2)
         except (OSError, ValueError, SyntaxError) as error:
             raise DinpError(f"{files.display(name)} cannot be read as a mask: {error}") from error
 
@@ -337,6 +345,28 @@ def _save(picture: "Image.Image", picture_format: str) -> bytes:
     except (OSError, ValueError, KeyError) as error:
         raise DinpError(f"the picture cannot be saved as {picture_format}: {error}: choose PNG") from error
     return buffer.getvalue()
+
+
+def _kept(picture: "Image.Image", saved: bytes) -> bool:
+    """Whether a saved picture opens as it was, pixel by pixel."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(saved)) as found:
+            mode = "L" if picture.mode == "1" else picture.mode  # in which a grey that was black shows
+            return found.size == picture.size and found.convert(mode).tobytes() == picture.convert(mode).tobytes()
+    except Exception:  # Pillow's readers raise a dozen classes; a format may have none
+        return False
+
+
+def _keeps_masks(picture_format: str) -> bool:
+    """Whether a format keeps a mask, tried on one that is larger than an icon and has points alone."""
+    from PIL import Image
+
+    trial = Image.new("1", (300, 290))
+    for place in range(0, 290, 7):
+        trial.putpixel((place, (31 * place) % 290), 1)
+    return _kept(trial, _save(trial, picture_format))
 
 
 def _describe(report: dict) -> str:
@@ -418,7 +448,7 @@ def bench() -> None:
     """Run a benchmark; each has its own --help."""
 
 
-main.add_command(_Forwarding("train", "dinp.models.train", "Train the mask network; see dinp train --help."))
+main.add_command(_Forwarding("train", "dinp.models.train", "Train a network; see dinp train --help."))
 bench.add_command(_Forwarding("speed", "dinp.benchmarks.speed", "Time the solver and the codec."))
 bench.add_command(_Forwarding("masks", "dinp.benchmarks.masks", "Compare masks at equal density."))
 bench.add_command(_Forwarding("rd", "dinp.benchmarks.rd", "Measure rate against distortion."))

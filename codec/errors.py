@@ -1,4 +1,4 @@
-"""The one error a person can meet, and the notice given when a picture is not coded exactly as it came."""
+"""The one error a person can meet, and the notice of what came out otherwise than asked."""
 
 
 class DinpError(Exception):
@@ -6,4 +6,4 @@ class DinpError(Exception):
 
 
 class DinpNotice(UserWarning):
-    """A picture was converted before coding; the message says from what to what. Never raised by decoding."""
+    """A picture was converted before coding, or decoded plainly for want of its restoration; the message says which."""

@@ -114,7 +114,7 @@ def search(code: Callable[[float, T | None], T], target: Target[T], start: float
         result = code(quality, result)
         value = target.measure(result)
         gap = target.goal - value if target.at_most else value - target.goal
-        if 0 <= gap < distance:
+        if gap >= 0 and (best is None or gap < distance):
             best, distance = result, gap
         if value <= aim:
             low = (quality, value)

@@ -13,6 +13,8 @@ import numpy as np
 from dinp.inpaint import Inpainter
 from dinp.structure import KnownData
 
+CONVERGED = 1e-12  # a step that lowers the squared error by less than this share of it is not taken
+
 
 def tonal_optimisation(
     inpainter: Inpainter,
@@ -66,7 +68,10 @@ def tonal_optimisation(
             break
         direction = gradient + (energy / previous) * direction
         change = inpainter.solve(known.spread(scaling * direction), cycles=cycles)
-        length = energy / _squares(change)
+        effect = _squares(change)
+        if energy * energy <= CONVERGED * effect * _squares(residual):
+            break  # with few points the optimum is reached in fewer steps; what follows would add up rounding errors
+        length = energy / effect
         values += length * scaling * direction
         reconstruction += length * change
         residual -= length * change

@@ -100,7 +100,10 @@ def voronoi(mask: np.ndarray) -> tuple[np.ndarray, int]:
 def worst_pixels(
     error: np.ndarray, mask: np.ndarray, noise: np.ndarray | None = None, exponent: float = AREA_EXPONENT
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The unknown pixel of the largest error in each Voronoi cell that has one, and how much the cell wants a point.
+    """The unknown pixel of the largest error in each Voronoi cell, and how much the cell wants a point.
+
+    A cell gives no pixel where no unknown one reaches its mean error, which happens only where the known pixel's own
+    error is large: such a cell wants another value, not another point.
 
     Parameters
     ----------

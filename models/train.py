@@ -112,7 +112,10 @@ class Run:
         state = torch.load(path, map_location=next(self.network.parameters()).device, weights_only=True)
         if state["kind"] != self.kind:
             raise DinpError(f"{path} belongs to a {state['kind']} network, not to a {self.kind} network")
-        self.network.load_state_dict(state["network"])
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise DinpError(f"{path} belongs to a network of other widths: give those it was begun with") from error
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.bit_generator.state = state["rng"]
@@ -251,6 +254,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
     parser.add_argument("--limit", type=int, help="use the first labels only")
     args = parser.parse_args(argv)
+    if args.kind in ELSEWHERE:
+        parser.error(f"the kind comes first: {parser.prog} {args.kind} ...")
     return run_training(args, partial(train, args.kind, args.data, args.out, limit=args.limit))
 
 

@@ -181,12 +181,14 @@ def train(
     Raises
     ------
     DinpError
-        Files or pictures are missing, or there is nothing to resume.
+        Files or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
     if crop < 16 or crop % 16:
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
+    if resume and start is not None:
+        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
     batch = max(1, PIXELS // crop**2)
     crops = Crops(load_examples(data, files)[1], crop)
     validation = load_examples(data, [tune])[1]

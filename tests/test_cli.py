@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -143,6 +144,18 @@ def test_a_mask_from_a_picture(folder, picture):
     report = json.loads(dinp_command("info", "--json", "masked.dinp").stdout)
     assert report["planes"][0]["points"] == mask.sum()
     fails("is not a picture that Pillow can open", "encode", "--mask", "foreign.txt", "picture.png", "other.dinp")
+    height, width = mask.shape
+    faint = np.zeros((height, width, 4), dtype=np.uint8)
+    faint[..., 2] = mask  # a blue that is almost black, and wholly transparent
+    turned = Image.fromarray(np.rot90(mask).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    Image.fromarray(faint).save("faint.png")
+    turned.save("turned.png", exif=exif)
+    Image.fromarray(mask.astype(np.float32) / 2).save("faint.tif")
+    for name in ("faint.png", "turned.png", "faint.tif"):
+        assert dinp_command("encode", "-f", "--mask", name, "picture.png", "other.dinp").exit_code == 0
+        assert Path("other.dinp").read_bytes() == Path("masked.dinp").read_bytes()
 
 
 def test_info(folder, coded):
@@ -191,6 +204,15 @@ def test_lossy_output_formats_are_told(folder):
     assert "note: JPEG" in result.stderr
     with Image.open("new.jpg") as decoded:
         assert decoded.format == "JPEG"
+
+
+def test_pictures_that_a_format_shrinks_are_told(folder):
+    large = Image.new("L", (300, 270), 90)
+    large.putpixel((200, 100), 10)
+    large.save("large.png")
+    assert dinp_command("encode", "large.png", "large.dinp").exit_code == 0
+    assert "note: ICO" in dinp_command("decode", "large.dinp", "large.ico").stderr
+    fails("may not keep a mask", "mask", "large.png", "mask.ico")
 
 
 @pytest.mark.parametrize("name", ["new", "new.xyz", "new.dinp", "new.png.gz"])

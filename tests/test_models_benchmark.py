@@ -65,7 +65,19 @@ def test_a_run_is_continued_where_it_stopped(folder, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     again = _run(folder, "--slow-pictures", "1", "--again", "analytic")
     assert {r["method"]: r["run"] for r in again["results"]} == {"random": 0, "analytic": 2, masks.SPARSIFICATION: 1}
-    assert len(_run(folder, pictures="3")["runs"]) == 1  # other settings: nothing is kept
+    left = _run(folder, "--slow-pictures", "1", "--methods", "random", "--again", "analytic")
+    assert left == again  # what will not be measured anew is not dropped
+
+
+def test_results_of_other_settings_are_not_overwritten(folder, capsys):
+    arguments = ["--data", str(folder), "--size", "32", "--densities", "0.05", "--methods", "random"]
+    out = folder / "masks.json"
+    assert masks.main([*arguments, "--pictures", "2", "--out", str(out)]) == 0
+    text = out.read_text()
+    capsys.readouterr()
+    assert masks.main([*arguments, "--pictures", "3", "--out", str(out)]) == 1
+    assert "another pictures: give another --out" in capsys.readouterr().err
+    assert out.read_text() == text
 
 
 def test_margins_are_over_common_pictures():
@@ -116,6 +128,19 @@ def test_tonal_optimisation_never_loses():
     plane = 100 + 50 * np.sin(x / 4) * np.cos(y / 5)
     plain, tonal = masks.measure(plane, random_mask(plane, 0.1, 0))
     assert tonal > plain + 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (32, 1), (16, 16), (64, 64)])
+@pytest.mark.parametrize("points", [1, 2, 4])
+def test_tonal_optimisation_of_few_points_ends_at_the_optimum(shape, points):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    plane = 100 + 50 * np.sin(x / 4) * np.cos(y / 5) + 3 * np.cos(17 * x * y + 5 * y)
+    mask = random_mask(plane, points / plane.size, 0)
+    plain, tonal = masks.measure(plane, mask)
+    assert tonal > plain - 1e-6
+    if points == 1:
+        best = mask_report.psnr(plane, np.full(shape, plane.mean()))  # one point inpaints a constant
+        assert tonal == pytest.approx(best, abs=1e-3)
 
 
 def test_the_central_crop_is_central(tmp_path):

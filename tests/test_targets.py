@@ -80,6 +80,11 @@ def test_target_psnr_of_a_picture():
     assert 28 <= encoding.psnr <= 28.2
 
 
+def test_target_psnr_of_a_picture_that_is_coded_exactly():
+    encoding = dinp.encode_with_report(np.zeros((16, 24), dtype=np.uint8), target_psnr=40)
+    assert encoding.psnr == np.inf
+
+
 def test_reused_work_does_not_make_files_much_worse():
     """A file found by a search, against the direct one of about the same size."""
     picture = photograph()

@@ -62,6 +62,7 @@ def test_training_goes_on_from_a_checkpoint(folder, tmp_path):
     assert run(folder, tmp_path, "--steps", "2") == 0
     assert run(folder, tmp_path, "--steps", "3", "--resume") == 0
     assert [row["step"] for row in json.loads((tmp_path / "curve.json").read_text())["curve"]] == [2, 3]
+    assert run(folder, tmp_path, "--steps", "4", "--resume", "--widths", "8", "8", "8", "16") == 1
 
 
 def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp_path):
@@ -83,6 +84,7 @@ def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp
     arguments = ["--steps", "1", "--crop", "64", "--start", str(tmp_path / "narrow.npz")]
     assert run(folder, tmp_path / "out", *arguments) == 0
     assert json.loads((tmp_path / "out" / "curve.json").read_text())["crop"] == 64
+    assert run(folder, tmp_path / "out", *arguments, "--resume") == 1
     with pytest.raises(DinpError, match="wider"):
         train_restoration.widen(RestorationNetwork((8, 8, 8, 4)), weights)
 
