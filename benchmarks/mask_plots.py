@@ -52,7 +52,8 @@ def density_plot(result: dict) -> "Figure":
     for name, rows in _by_method(result).items():
         colour, marker, dashes = _style(name)
         x = [100 * row["density"] for row in rows]
-        axes.plot(x, [r["tonal_psnr"] for r in rows], dashes, color=colour, marker=marker, markersize=5, label=_label(result, name, rows))
+        style = {"color": colour, "marker": marker, "markersize": 5, "label": _label(result, name, rows)}
+        axes.plot(x, [r["tonal_psnr"] for r in rows], dashes, **style)
     axes.set_xscale("log")
     ticks = sorted({100 * row["density"] for row in result["results"]})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -69,7 +70,8 @@ def seconds_plot(result: dict) -> "Figure":
         for row in rows:
             if row["density"] == density:
                 colour, marker, _ = _style(name)
-                axes.plot(row["seconds"], row["tonal_psnr"], marker, color=colour, markersize=8, label=_label(result, name, rows))
+                label = _label(result, name, rows)
+                axes.plot(row["seconds"], row["tonal_psnr"], marker, color=colour, markersize=8, label=label)
     exchanged = [row for row in _by_method(result).get(EXCHANGE_ROW, []) if row["density"] == density]
     for entry in result.get("extrapolated", []):
         if exchanged and entry["density"] == density:

@@ -198,7 +198,9 @@ def readme_table(result: dict) -> str:
     return f"{text}\n\n{markdown_table(head, table)}"
 
 
-def earlier(path: Path, settings: dict, again: Collection[tuple[str, float]] = ()) -> tuple[list[dict], list[dict], list[dict]]:
+def earlier(
+    path: Path, settings: dict, again: Collection[tuple[str, float]] = ()
+) -> tuple[list[dict], list[dict], list[dict]]:
     """Rows, extrapolated times and runs of a file of results; without the rows (method, density) of `again`.
 
     Raises

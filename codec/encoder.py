@@ -3,8 +3,8 @@
 The mask model says where most points go; everything after that is measured. For each plane: the quality gives the
 quantisation step; the step and the plane's detail give the number of points; the mask model places the first share of
 them; the others are added in stages where the error is largest, with the values tonally optimised throughout, and a
-round moves the points that matter least; effort 3 tunes values to what the restoration will add; levels are chosen by error
-and bits, and coded.
+round moves the points that matter least; effort 3 tunes values to what the restoration will add; levels are chosen by
+error and bits, and coded.
 """
 
 from collections.abc import Callable
