@@ -99,7 +99,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stde
     type=click.IntRange(1, 3),
     default=2,
     show_default=True,
-    help="1: the network alone places the points; 2: and growth where the error is; 3: and more of it, in view of restoration.",
+    help="1: the network alone places the points; 2: and growth where the error is; 3: and more of it, for restoring.",
 )
 @click.option("--plain", is_flag=True, help="Do without restoration: the picture is that of the diffusion alone.")
 @click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
