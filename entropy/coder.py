@@ -98,15 +98,18 @@ class RangeEncoder(_Account):
         words = self._coder.get_compressed()
         data = words.astype(">u4").tobytes()
         number = int.from_bytes(data, "big")
-        for drop in range(min(len(data), 8), 0, -1):
-            unit = 1 << (8 * drop)
-            for candidate in (number // unit, number // unit + 1):
-                size = len(data) - drop
-                if candidate < 1 << (8 * size):
-                    short = candidate.to_bytes(size, "big")
-                    if self._decodes(short):
-                        return short.rstrip(b"\0")
-        return data.rstrip(b"\0")
+        shortest = data
+        for drop in range(1, min(len(data), 8) + 1):
+            size, unit = len(data) - drop, 1 << (8 * drop)
+            # The numbers that decode to the symbols are an interval: where neither neighbour of so few bytes is in it,
+            # none of fewer bytes is.
+            candidates = (number // unit, number // unit + 1)
+            short = (n.to_bytes(size, "big") for n in candidates if n < 1 << (8 * size))
+            found = next((s for s in short if self._decodes(s)), None)
+            if found is None:
+                break
+            shortest = found
+        return shortest.rstrip(b"\0")
 
     def _decodes(self, data: bytes) -> bool:
         decoder = queue.RangeDecoder(_words(data))
