@@ -7,7 +7,8 @@ codec can.
 ======== ============================= =======================================================================
 codec    setting                       encoder
 ======== ============================= =======================================================================
-dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3; dinp-plain: unrestored
+dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3;
+                                       dinp-plain, dinp1-plain, dinp3-plain: unrestored
 jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
 jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
 webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
@@ -212,6 +213,20 @@ class DinpPlain(Dinp):
     restore = False
 
 
+class DinpNetworkPlain(DinpNetwork):
+    """This package, the network alone placing the points, without restoration."""
+
+    name = "dinp1-plain"
+    restore = False
+
+
+class DinpBestPlain(DinpBest):
+    """This package at its highest effort, without restoration."""
+
+    name = "dinp3-plain"
+    restore = False
+
+
 class _PillowCodec(Codec):
     """A codec that ships with Pillow."""
 
@@ -293,9 +308,8 @@ class Avif(_PillowCodec):
         return {"quality": int(setting), "speed": 4, "max_threads": 1, "subsampling": subsampling}
 
 
-CODECS: dict[str, Codec] = {
-    codec.name: codec for codec in (Dinp(), Jpeg(), Jpeg2000(), WebP(), Avif(), DinpNetwork(), DinpBest(), DinpPlain())
-}
+_OURS = (Dinp(), DinpNetwork(), DinpBest(), DinpPlain(), DinpNetworkPlain(), DinpBestPlain())
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (*_OURS, Jpeg(), Jpeg2000(), WebP(), Avif())}
 COMPARED = ("dinp", "dinp-plain", "jpeg", "jpeg2000", "webp", "avif")
 
 

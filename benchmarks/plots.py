@@ -29,6 +29,8 @@ STYLES = {
     "dinp1": ("#e8590c", ":", 1.2),
     "dinp3": ("#e8590c", "--", 1.2),
     "dinp-plain": ("#e8590c", "-.", 1.6),
+    "dinp1-plain": ("#f0a27a", ":", 1.2),
+    "dinp3-plain": ("#f0a27a", "--", 1.2),
 }
 INK = "#161719"  # of text and axes; an inline SVG takes the page's colour in its place
 SVG_IDS = "dinp"  # any fixed salt: without one the ids of an SVG differ from run to run

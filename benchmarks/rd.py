@@ -132,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
         "--codecs",
         type=_names,
         default=list(COMPARED),
-        help=f"default: {','.join(COMPARED)}; also dinp1, dinp3",
+        help=f"default: {','.join(COMPARED)}; also dinp1, dinp3, dinp1-plain, dinp3-plain",
     )
     default = ",".join(map(str, CODECS["dinp"].settings))
     one.add_argument("--qualities", type=_numbers, help=f"settings of dinp (default: {default})")

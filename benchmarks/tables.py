@@ -23,6 +23,8 @@ NAMES = {
     "avif": "AVIF",
     "dinp1": "dinp, effort 1",
     "dinp3": "dinp, effort 3",
+    "dinp1-plain": "dinp --plain, effort 1",
+    "dinp3-plain": "dinp --plain, effort 3",
     "psnr": "PSNR",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",
@@ -76,8 +78,10 @@ def tables(
         curves = curves_by_codec(by_codec, metric)
         found.append(rate_table(title, curves, metric))
         found.append(bd_table(title, by_codec, curves, metric))
-        if "dinp" in curves and "dinp-plain" in curves:
-            found.append(gain_table(title, curves["dinp"], curves["dinp-plain"], metric))
+        for codec in ("dinp", "dinp1", "dinp3"):
+            if codec in curves and f"{codec}-plain" in curves:
+                at = title if codec == "dinp" else f"{title}, effort {codec[-1]}"
+                found.append(gain_table(at, curves[codec], curves[f"{codec}-plain"], metric))
         if per_picture:
             found.append(picture_table(title, curves, metric))
     return found

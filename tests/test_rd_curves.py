@@ -143,3 +143,10 @@ def test_gain_by_restoration_is_told_by_picture():
     table = tables.gain_table("set, grey", restored, plain, "psnr")
     assert table.rows[1] == ("0.10", "+1.00", "+1.00", "+1.00", "1 of 2")
     assert table.rows[2] == ("0.20", "+0.25", "-0.50", "+1.00", "2 of 2")
+
+
+def test_every_codec_has_a_name_and_a_style():
+    from dinp.benchmarks import codecs, plots
+
+    assert codecs.CODECS.keys() == plots.STYLES.keys()
+    assert codecs.CODECS.keys() <= tables.NAMES.keys()
