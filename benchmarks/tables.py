@@ -13,7 +13,7 @@ from dinp.benchmarks.curves import HIGH, LOW, Curve, Measured, Series, bd_rate, 
 from dinp.benchmarks.readme import markdown_table
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
-ANCHORS = ("jpeg", "jpeg2000")
+ANCHORS = ("jpeg", "jpeg2000", "avif")
 NAMES = {
     "dinp": "dinp",
     "dinp-plain": "dinp --plain",
