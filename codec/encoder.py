@@ -151,8 +151,13 @@ def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
 
 
 def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
-    """Whether `better`, shown clipped to 0-255, has a lower squared error than `decoded`, by more than a trifle."""
-    errors = [float(np.sum((plane - np.clip(shown, 0, 255)) ** 2)) for shown in (better, decoded)]
+    """Whether `better`, shown clipped to 0-255, has a lower squared error than `decoded`, by more than a trifle.
+
+    A grey picture is shown rounded, too: close to the original that may undo what restoration gains.
+    """
+    grey = np.array_equal(plane, np.rint(plane))
+    shown = [np.rint(np.clip(u, 0, 255)) if grey else np.clip(u, 0, 255) for u in (better, decoded)]
+    errors = [float(np.sum((plane - u) ** 2)) for u in shown]
     return errors[0] < (1 - LEAST_GAIN) * errors[1]
 
 

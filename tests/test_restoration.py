@@ -206,3 +206,15 @@ def test_damaged_weights_are_an_error(content, tmp_path):
 def test_weights_of_another_network_are_an_error():
     with pytest.raises(dinp.DinpError, match="another network"):
         load_restoration(Path(dinp.models.__file__).parent / "weights" / "mask.npz")
+
+
+def test_a_gain_counts_only_as_far_as_it_is_shown():
+    from dinp.encoder import _gains
+
+    grey = np.full((8, 8), 100.0)
+    decoded = grey + 0.4  # shown as 100 everywhere
+    better = grey + 0.1
+    better[0, 0] += 0.9  # shown as 101
+    assert not _gains(grey, better, decoded)
+    assert _gains(grey + 0.25, better + 0.25, decoded + 0.25)  # planes of a colour picture are not rounded
+    assert _gains(grey, better, grey + 1.4)
