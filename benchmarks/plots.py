@@ -85,7 +85,7 @@ def draw(
     for spine in axes.spines.values():
         spine.set_visible(False)
     if axes.lines:
-        axes.legend(frameon=False, labelcolor=INK, loc="lower right")
+        axes.legend(frameon=False, labelcolor=INK, loc="lower right", fontsize=9 if len(curves) < 8 else 6.5)
     return figure
 
 
