@@ -3,8 +3,8 @@
 The mask model says where most points go; everything after that is measured. For each plane: the quality gives the
 quantisation step; the step and the plane's detail give the number of points; the mask model places the first share of
 them; the others are added in stages where the error is largest, with the values tonally optimised throughout, and a
-round moves the points that matter least; effort 3 tunes values to what the restoration will add; levels are chosen by
-error and bits, and coded.
+round moves the points that matter least; the last stage and the values look ahead to what the restoration will add;
+levels are chosen by error and bits, and coded.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,20 @@ from functools import cache, partial
 
 import numpy as np
 
+from dinp.anticipation import PULL, aimed, anticipated, descended
 from dinp.decoder import described, reconstruct, restored
 from dinp.errors import DinpError
-from dinp.inpaint import Inpainter
 from dinp.levels import level_choice
 from dinp.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.planes import merge_planes
 from dinp.restoration import VERSION, Restoration
 from dinp.section import PlaneCode, encode_stream, section_header
 from dinp.steps import nearest_step_index
-from dinp.tonal import tonal_optimisation
 
 ROOT_LOG2 = 5
 BIT_COST = 1.5  # squared error that a bit must save, in squared steps
 CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
-ANTICIPATION = 0.5  # share of its correction that values are tuned for when a restoration follows
-ANTICIPATION_STEPS = 3
 WINDOW = 128  # pixels
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
@@ -77,65 +74,100 @@ def step_of(quality: float) -> float:
     return 2.0 ** (6 * (1 - quality / 100))
 
 
-def anticipated(plane: np.ndarray, trial: Trial, better: np.ndarray) -> tuple[np.ndarray, Trial]:
-    """The plane that diffusion should aim at when a restoration follows, and the trial with values tuned to it.
-
-    That is the original less a share of what the restoration adds to the trial, which makes it `better`: the whole
-    would be right if it added the same whatever it is given.
-    """
-    target = plane - ANTICIPATION * (better - trial.reconstruction)
-    values, reconstruction = tonal_optimisation(
-        Inpainter(trial.known.mask),
-        trial.known,
-        target,
-        trial.values,
-        steps=ANTICIPATION_STEPS,
-        cycles=1,
-        reconstruction=trial.reconstruction,
-    )
-    return target, replace(trial, values=values, reconstruction=reconstruction)
-
-
 def encode_plane(
     plane: np.ndarray,
     step: float,
     trial: Trial,
     side_log2: int,
     restoration: Restoration | None = None,
-    *,
-    anticipate: bool = False,
-    windows: bool = False,
+    effort: Effort = DEFAULT_EFFORT,
 ) -> tuple[bytes, Callable[[], np.ndarray], int, dict[str, float]]:
     """Section, what makes the decoded plane, number of points and information content, for a step in grey levels.
 
-    The section names the restoration if it makes the plane better; with `anticipate` the values are chosen for it, and
-    with `windows` a part of a large plane tells whether it does.
+    The section names the restoration if it makes the plane better. The effort says what is done to values and levels
+    for its sake, and whether a part of a large plane tells that it does.
     """
     index = nearest_step_index(step)
     code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
+    known, bit_cost = trial.known, BIT_COST * step * step
     target = plane
-    if restoration is not None and anticipate:
-        better = restored(code, trial.known, trial.reconstruction, restoration)
+    if restoration is not None and effort.anticipate:
+        better = restored(code, known, trial.reconstruction, restoration)
         if _gains(plane, better, trial.reconstruction):
             target, trial = anticipated(plane, trial, better)
         else:
             restoration = None
-    choice = level_choice(target, trial, index, BIT_COST * step * step)
-    stream, levels, information = encode_stream(trial.structure, trial.known, index, choice)
-    code = replace(code, levels=levels)
-    plain = cache(partial(reconstruct, code, trial.known))
+    if restoration is not None and effort.descents:
+        seen = described(code, known, trial.reconstruction)
+        trial = descended(plane, trial, seen, restoration, effort.descents)
+        target = trial.reconstruction
+
+    def coded(target: np.ndarray, trial: Trial) -> Coded:
+        choice = level_choice(target, trial, index, bit_cost)
+        stream, levels, information = encode_stream(trial.structure, known, index, choice)
+        chosen = replace(code, levels=levels)
+        return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
+
+    best = coded(target, trial)
+    if restoration is not None and effort.repeats:
+        best = _repeated(plane, best, trial, restoration, effort.repeats, coded, bit_cost)
+    code, plain = best.code, best.plain
     show = plain
     if restoration is not None:
-        better = cache(lambda: restored(code, trial.known, plain(), restoration))
-        parts = _windows(plane.shape) if windows else [(slice(None), slice(None))]
+        better = cache(lambda: restored(code, known, plain(), restoration))
+        parts = _windows(plane.shape) if effort.windows else [(slice(None), slice(None))]
         if len(parts) > 1:
-            seen = described(code, trial.known, plain())
+            seen = described(code, known, plain())
             wins = _gains(*_joined([(plane[p], restoration(seen.window(p)), seen.reconstruction[p]) for p in parts]))
         else:
             wins = _gains(plane, better(), plain())
         if wins:
             code, show = replace(code, restoration=VERSION), better
-    return section_header(code) + stream, show, trial.known.y.size, information
+    return section_header(code) + best.stream, show, known.y.size, best.information
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Levels chosen for a plane: their code and stream, its information content, and what makes the inpainting."""
+
+    code: PlaneCode
+    stream: bytes
+    information: dict[str, float]
+    plain: Callable[[], np.ndarray]
+
+
+def _repeated(
+    plane: np.ndarray,
+    first: Coded,
+    trial: Trial,
+    restoration: Restoration,
+    repeats: int,
+    coded: Callable[[np.ndarray, Trial], Coded],
+    bit_cost: float,
+) -> Coded:
+    """The best of a choice of levels and its repetitions, by the error after restoration and the bits."""
+    best, least = first, np.inf
+    latest = first
+    for repeat in range(repeats + 1):
+        reconstruction = latest.plain()
+        seen = described(latest.code, trial.known, reconstruction)
+        if repeat < repeats:
+            shown, pull = restoration.with_gradient(seen, plane)
+        else:
+            shown = restoration(seen)
+        cost = float(np.sum((plane - shown) ** 2)) + bit_cost * 8 * len(latest.stream)
+        if cost < least:
+            best, least = latest, cost
+        if repeat < repeats:
+            start = replace(trial, values=latest.code.values(trial.known), reconstruction=reconstruction)
+            latest = coded(*aimed(start, reconstruction + PULL * pull))
+    return best
+
+
+def _shown(trial: Trial, step: float, restoration: Restoration) -> np.ndarray:
+    """What restoration makes of a tree that is still growing."""
+    code = PlaneCode(trial.structure, ROOT_LOG2, nearest_step_index(step), np.zeros(0, dtype=np.int64))
+    return restored(code, trial.known, trial.reconstruction, restoration)
 
 
 def _windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
@@ -220,15 +252,12 @@ def encode_planes(
             trial = previous or tune(plane, mask, side_log2, None, 4)
         else:
             side_log2 = ROOT_LOG2
+            show = partial(_shown, step=step, restoration=restoration) if restoration and effort.anticipate else None
             trial = place_points(
-                plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous
+                plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous, show
             )
         trials.append(trial)
-        results.append(
-            encode_plane(
-                plane, step, trial, side_log2, restoration, anticipate=effort.anticipate, windows=effort.windows
-            )
-        )
+        results.append(encode_plane(plane, step, trial, side_log2, restoration, effort))
         done += plane.size
         report(1.0)
     sections, shown, points, information = (list(column) for column in zip(*results, strict=True))

@@ -31,8 +31,10 @@ SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
 class Effort:
     """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds.
 
-    With `anticipate` the values are then tuned to what a restoration will add; with `windows` whether it pays is judged
-    by a part of the plane.
+    With `anticipate` the last stage of growth looks at the error that a restoration leaves, and the values are then
+    tuned to what it will add; after that come `descents`, steps along the gradient through it, and `repeats` of the
+    choice of levels along that gradient, see `dinp.anticipation`. With `windows` a part of the plane tells whether
+    restoration pays.
     """
 
     share: float
@@ -40,9 +42,15 @@ class Effort:
     swaps: int
     anticipate: bool = False
     windows: bool = False
+    descents: int = 0
+    repeats: int = 0
 
 
-EFFORTS = {1: Effort(1.0, 0, 0, windows=True), 2: Effort(0.75, 3, 1), 3: Effort(0.75, 3, 6, anticipate=True)}
+EFFORTS = {
+    1: Effort(1.0, 0, 0, windows=True),
+    2: Effort(0.75, 3, 1, anticipate=True, windows=True),
+    3: Effort(0.75, 3, 6, anticipate=True, descents=2, repeats=2),
+}
 DEFAULT_EFFORT = EFFORTS[2]
 STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
 REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another
@@ -101,11 +109,17 @@ def tune(
 
 
 def grow_tree(
-    plane: np.ndarray, start: Tree | Trial, points: int, effort: Effort, progress: Progress = lambda _: None
+    plane: np.ndarray,
+    start: Tree | Trial,
+    points: int,
+    effort: Effort,
+    progress: Progress = lambda _: None,
+    show: Callable[[Trial], np.ndarray] | None = None,
 ) -> Trial:
     """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
 
-    A start with too many leaves is pruned instead.
+    A start with too many leaves is pruned instead. The last stage of growth looks at the errors of what `show` makes of
+    a trial, where that is better than its inpainting.
     """
     trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
     side_log2 = len(trial.structure.splits)
@@ -128,7 +142,10 @@ def grow_tree(
         trial = step(prune(trial.structure, trial.reconstruction, points), 2)
     for stage in range(stages):
         size = int(first * (points / first) ** ((stage + 1) / stages))
-        trial = step(grow(trial.structure, plane - trial.reconstruction, size), 2)
+        error = plane - trial.reconstruction
+        if show is not None and stage == stages - 1:
+            error = min(error, plane - show(trial), key=lambda e: float(np.sum(e * e)))
+        trial = step(grow(trial.structure, error, size), 2)
     excess = SWAP_SHARE
     for _ in range(effort.swaps):
         kept = trial
@@ -147,6 +164,7 @@ def place_points(
     effort: Effort,
     progress: Progress = lambda _: None,
     start: Trial | None = None,
+    show: Callable[[Trial], np.ndarray] | None = None,
 ) -> Trial:
     """The tree for a plane at a quantisation step, with optimised values: all of the above in order.
 
@@ -166,11 +184,13 @@ def place_points(
     start : Trial, optional
         What this function returned for another step: where it is not too far off, its tree is grown or pruned, which
         takes less time than beginning anew.
+    show : callable, optional
+        See `grow_tree`.
     """
     gains = detail_gains(plane, side_log2)
     points = wanted_points(plane, gains, step)
     if start is not None and effort.stages and 1 / REUSE <= points / start.known.y.size <= REUSE:
-        return grow_tree(plane, start, points, effort, progress)
+        return grow_tree(plane, start, points, effort, progress, show)
     tree = first_tree(plane, gains, points, effort.share, model)
     progress(0.1)
-    return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f))
+    return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f), show)

@@ -19,6 +19,7 @@ down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each sample i
 u + correction.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,43 +114,95 @@ class Restoration:
         Large planes are done in tiles, which overlap by more than the network sees: up to rounding, the result is that
         of the whole, in at most about 1 GiB.
         """
-        height, width = plane.mask.shape
         out = np.array(plane.reconstruction, dtype=np.float64)
-        for y in range(0, height, TILE):
-            for x in range(0, width, TILE):
-                top, left = max(0, y - MARGIN), max(0, x - MARGIN)
-                window = slice(top, y + TILE + MARGIN), slice(left, x + TILE + MARGIN)
-                part = plane.window(window)
-                inner = out[y : y + TILE, x : x + TILE]
-                rows, columns = inner.shape
-                inner += self._correction(part)[y - top : y - top + rows, x - left : x - left + columns]
+        for window, tile, inside in _tiles(plane.mask.shape):
+            out[tile] += self._correction(plane.window(window), None)[inside]
         return out
 
-    def _correction(self, plane: DecodedPlane) -> np.ndarray:
-        """What is to be added to a tile, (H, W) float32."""
+    def with_gradient(self, plane: DecodedPlane, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The restored plane, and how the reconstruction should change for it to come nearer to the original.
+
+        Parameters
+        ----------
+        plane : DecodedPlane
+        original : (H, W) float
+
+        Returns
+        -------
+        restored : (H, W) float64
+        gradient : (H, W) float64
+            Half of the negative gradient of the sum of squared errors of `restored`, with respect to the
+            reconstruction: the error itself, if nothing were restored.
+        """
+        restored = np.array(plane.reconstruction, dtype=np.float64)
+        gradient = np.zeros(restored.shape)
+        for window, tile, inside in _tiles(plane.mask.shape):
+            tape: list[np.ndarray] = []
+            restored[tile] += self._correction(plane.window(window), tape)[inside]
+            error = np.zeros(plane.mask[window].shape)
+            error[inside] = original[tile] - restored[tile]
+            gradient[tile] += error[inside]
+            gradient[window] += self._adjoint(error, tape, plane.step)
+        return restored, gradient
+
+    def _correction(self, plane: DecodedPlane, tape: list[np.ndarray] | None) -> np.ndarray:
+        """What is to be added to a tile, (H, W) float32; where rectified features are positive goes on the tape."""
         x = _bordered(network_input(plane))
         encoded = []
         for i in range(4):
             x = self._convolution(x, "stem") if i == 0 else self._down(x, f"down.{i - 1}")
-            x = self._block(x, f"encode.{i}")
+            x = self._block(x, f"encode.{i}", tape)
             encoded.append(x)
         for i in (2, 1, 0):
-            x = self._block(encoded[i] + self._up(x, f"up.{i}"), f"decode.{i}")
-        out = _inside(self._convolution(_relu(x), "head")) * np.float32(correction_scale(plane.step))
+            x = self._block(encoded[i] + self._up(x, f"up.{i}"), f"decode.{i}", tape)
+        x = _relu(x, tape)
+        out = _inside(self._convolution(x, "head")) * np.float32(correction_scale(plane.step))
         _, rows, columns = out.shape
         full = out.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1).reshape(2 * rows, 2 * columns)
         height, width = plane.mask.shape
         return full[:height, :width]
 
-    def _block(self, x: np.ndarray, name: str) -> np.ndarray:
-        y = self._convolution(_relu(x), f"{name}.first")
-        y = self._convolution(np.maximum(y, 0, out=y), f"{name}.second")
+    def _adjoint(self, change: np.ndarray, tape: list[np.ndarray], step: float) -> np.ndarray:
+        """The transpose of the correction's derivative by the grey values, of a tile (H, W); empties the tape."""
+        height, width = change.shape
+        rows, columns = (-(-side // MULTIPLE) * MULTIPLE for side in change.shape)
+        full = np.zeros((rows, columns), dtype=np.float32)
+        full[:height, :width] = change * correction_scale(step)
+        parts = full.reshape(rows // 2, 2, columns // 2, 2).transpose(1, 3, 0, 2)
+        x = self._convolution(_bordered(parts.reshape(4, rows // 2, columns // 2)), "head", transposed=True)
+        x *= tape.pop()
+        below = []
+        for i in range(3):
+            x = self._block_adjoint(x, f"decode.{i}", tape)
+            below.append(x)
+            x = self._up_adjoint(x, f"up.{i}")
+        for i in (3, 2, 1):
+            x = self._down_adjoint(self._block_adjoint(x, f"encode.{i}", tape), f"down.{i - 1}") + below[i - 1]
+        x = self._convolution(self._block_adjoint(x, "encode.0", tape), "stem", transposed=True)
+        grey = _inside(x)[:4].reshape(2, 2, rows // 2, columns // 2).transpose(2, 0, 3, 1).reshape(rows, columns) / 64
+        grey[:, width - 1] = grey[:, width - 1 :].sum(axis=1)  # what continues the plane is its last column and row
+        grey[height - 1] = grey[height - 1 :].sum(axis=0)
+        return grey[:height, :width]
+
+    def _block(self, x: np.ndarray, name: str, tape: list[np.ndarray] | None) -> np.ndarray:
+        y = self._convolution(_relu(x, tape), f"{name}.first")
+        y = self._convolution(_relu(y, tape), f"{name}.second")
         y += x
         return y
 
-    def _convolution(self, x: np.ndarray, name: str) -> np.ndarray:
-        """3x3 convolution of a bordered field (C, h + 2, w + 2) to another."""
+    def _block_adjoint(self, x: np.ndarray, name: str, tape: list[np.ndarray]) -> np.ndarray:
+        y = self._convolution(x, f"{name}.second", transposed=True)
+        y *= tape.pop()
+        y = self._convolution(y, f"{name}.first", transposed=True)
+        y *= tape.pop()
+        y += x
+        return y
+
+    def _convolution(self, x: np.ndarray, name: str, *, transposed: bool = False) -> np.ndarray:
+        """3x3 convolution of a bordered field (C, h + 2, w + 2) to another; or the transpose of its linear part."""
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        if transposed:
+            weight = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
         channels, height, width = x.shape
         kernel = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
         flat = x.reshape(channels, -1)
@@ -164,7 +217,8 @@ class Restoration:
                 patches[k, :, :n] = flat[:, at : at + n]
             block = patches if n == patches.shape[2] else patches[:, :, :n].copy()
             np.matmul(kernel, block.reshape(9 * channels, n), out=out[:, start : start + n])
-        out += bias[:, None]
+        if not transposed:
+            out += bias[:, None]
         return _cleared(out.reshape(-1, height, width))
 
     def _down(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -176,6 +230,13 @@ class Restoration:
         product = weight.reshape(len(weight), -1) @ blocks.reshape(4 * channels, -1)
         return _bordered((product + bias[:, None]).reshape(-1, height // 2, width // 2))
 
+    def _down_adjoint(self, x: np.ndarray, name: str) -> np.ndarray:
+        weight = self.weights[f"{name}.weight"]
+        channels, height, width = _inside(x).shape
+        blocks = weight.reshape(channels, -1).T @ _inside(x).reshape(channels, -1)
+        blocks = blocks.reshape(-1, 2, 2, height, width).transpose(0, 3, 1, 4, 2)
+        return _bordered(blocks.reshape(-1, 2 * height, 2 * width))
+
     def _up(self, x: np.ndarray, name: str) -> np.ndarray:
         """1x1 convolution, and every sample repeated in a 2x2 block."""
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
@@ -184,8 +245,30 @@ class Restoration:
         product = weight.reshape(len(weight), channels) @ x.reshape(channels, -1) + bias[:, None]
         return _bordered(product.reshape(-1, height, width).repeat(2, axis=1).repeat(2, axis=2))
 
+    def _up_adjoint(self, x: np.ndarray, name: str) -> np.ndarray:
+        weight = self.weights[f"{name}.weight"]
+        channels, height, width = _inside(x).shape
+        sums = _inside(x).reshape(channels, height // 2, 2, width // 2, 2).sum(axis=(2, 4))
+        product = weight.reshape(channels, -1).T @ sums.reshape(channels, -1)
+        return _bordered(product.reshape(-1, height // 2, width // 2))
 
-def _relu(x: np.ndarray) -> np.ndarray:
+
+def _tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], ...]]:
+    """Windows that cover a plane, the tile in the middle of each, and where in the window it is."""
+    for y in range(0, shape[0], TILE):
+        for x in range(0, shape[1], TILE):
+            ends = min(y + TILE, shape[0]), min(x + TILE, shape[1])
+            top, left = max(0, y - MARGIN), max(0, x - MARGIN)
+            yield (
+                (slice(top, y + TILE + MARGIN), slice(left, x + TILE + MARGIN)),
+                (slice(y, ends[0]), slice(x, ends[1])),
+                (slice(y - top, ends[0] - top), slice(x - left, ends[1] - left)),
+            )
+
+
+def _relu(x: np.ndarray, tape: list[np.ndarray] | None) -> np.ndarray:
+    if tape is not None:
+        tape.append(x > 0)
     return np.maximum(x, 0)
 
 

@@ -26,6 +26,7 @@ from dinp.models.tree_network import SIDES
 MASK_CROP, TREE_CROP = 192, 256
 HELD_OUT = 20
 ABSENT = -1  # a cell that does not exist in a tree
+Further = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,20 @@ def augment(
 
 
 def batches(
-    crops: Labelled, size: int, rng: np.random.Generator, device: torch.device
+    crops: Labelled, size: int, rng: np.random.Generator, device: torch.device, further: Further | None = None
 ) -> Callable[[], tuple[Tensor, Tensor, list[Tensor]]]:
-    """A function that draws augmented batches: planes (size, 1, n, n), densities (size,), labels, all on `device`."""
+    """A function that draws augmented batches: planes (size, 1, n, n), densities (size,), labels, all on `device`.
+
+    With `further`, what (planes, first labels, rng) -> array makes of each batch stands behind the labels.
+    """
 
     def draw() -> tuple[Tensor, Tensor, list[Tensor]]:
         rows = rng.integers(len(crops), size=size)
         drawn = [augment(crops.planes[i], [label[i] for label in crops.labels], rng) for i in rows]
         planes = np.stack([plane for plane, _ in drawn])
         labels = [np.stack(level) for level in zip(*(labels for _, labels in drawn), strict=True)]
+        if further is not None:
+            labels.append(further(planes, labels[0], rng))
         return to_tensors(planes, crops.density[rows], labels, device)
 
     return draw

@@ -1,6 +1,6 @@
 """Training of the mask network and the tree network by imitation of optimised masks and trees.
 
-    python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1
+    python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
     python -m dinp.models.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
 
 (`surrogate` and `restoration` in their place start `dinp.models.train_surrogate` and `dinp.models.train_restoration`.)
@@ -12,9 +12,10 @@
     weights.npz     the averaged weights, in the form that `dinp.models.hub` loads and the package ships
 
 The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
-the teacher's tree, each level with the same weight. Imitation beat training through the solver and through a surrogate
-at equal time. The learning rate follows a cosine over the wall-clock budget, so a run uses the time it is given; with
-`--steps` it follows the steps instead, and the run is repeatable.
+the teacher's tree, each level with the same weight. The mask network learns to complete masks as well: of most crops it
+is given a part of the teacher's points and what their inpainting leaves undone. Imitation beat training through the
+solver and through a surrogate at equal time. The learning rate follows a cosine over the wall-clock budget, so a run
+uses the time it is given; with `--steps` it follows the steps instead, and the run is repeatable.
 """
 
 import importlib
@@ -35,9 +36,10 @@ from torch import Tensor, nn
 
 from dinp.errors import DinpError
 from dinp.models import data
-from dinp.models.hub import NETWORKS, save_weights
+from dinp.models.completion import drawn_given
+from dinp.models.hub import NETWORKS, load_network, save_weights
 from dinp.models.losses import LOSSES, base_rate
-from dinp.models.train_options import run_training, training_parser
+from dinp.models.train_options import add_start_options, run_training, training_parser
 from dinp.models.tree_network import SIDES
 
 LEARNING_RATE = 2e-3
@@ -50,6 +52,8 @@ VALIDATION_CROPS = 64
 
 
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
+CONFIGS: dict[str, dict] = {"mask": {"completes": True}}
+FURTHER: dict[str, data.Further] = {"mask": drawn_given}
 ELSEWHERE = ("restoration", "surrogate")  # trained by modules of their own
 
 
@@ -104,6 +108,22 @@ class Run:
         replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
         replace(out / "weights.npz", lambda path: save_weights(path, self.kind, self.network.config, self.average))
 
+    def begin_with(self, network: nn.Module) -> None:
+        """Take the weights of a trained network; what it does not have stays as it is.
+
+        Raises
+        ------
+        DinpError
+            The weights do not fit: they are those of a network of other widths.
+        """
+        try:
+            unknown = self.network.load_state_dict(network.state_dict(), strict=False).unexpected_keys
+        except RuntimeError as error:
+            raise DinpError("the weights to begin with are those of a network of other widths") from error
+        if unknown:
+            raise DinpError(f"the weights to begin with are those of another network: it has {unknown[0]}")
+        self.average = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
     def resume(self, out: Path) -> None:
         """Go on from the checkpoint in `out`."""
         path = out / "checkpoint.pt"
@@ -133,12 +153,17 @@ def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float
     network = NETWORKS[run.kind](**run.network.config).to(device, memory_format=torch.channels_last).eval()
     network.load_state_dict(run.average)
     parts = []
+    rng = np.random.default_rng(0)
     with torch.inference_mode():
         for i in range(0, len(crops), BATCH):
             rows = np.arange(i, min(i + BATCH, len(crops)))
             chosen = crops.select(rows)
-            batch = data.to_tensors(chosen.planes, chosen.density, chosen.labels, device)
-            parts.append((LOSSES[run.kind](network, *batch)[1].cpu().double(), rows.size))
+            labels = [chosen.labels]
+            if run.kind in FURTHER:
+                labels.append([*chosen.labels, drawn_given(chosen.planes, chosen.labels[0], rng, nothing=0)])
+            batches = [data.to_tensors(chosen.planes, chosen.density, kind, device) for kind in labels]
+            found = torch.cat([LOSSES[run.kind](network, *batch)[1] for batch in batches])
+            parts.append((found.cpu().double(), rows.size))
     total = sum(part * n for part, n in parts) / sum(n for _, n in parts)
     return [round(v, 5) for v in total.tolist()]
 
@@ -155,6 +180,8 @@ def train(
     bf16: bool | None = None,
     resume: bool = False,
     limit: int | None = None,
+    start: Path | None = None,
+    peak: float = 1.0,
     every: float = 120.0,
 ) -> Run:
     """Train a network; see the module's text.
@@ -175,23 +202,31 @@ def train(
         Convolutions in bfloat16. Default: on CUDA only (on CPUs it pays where there are instructions for it).
     limit : int, optional
         Use the first labels only.
+    start : Path, optional
+        Weights to begin with; the new part of a network that is to complete masks may be missing in them.
+    peak : float
+        Factor on the learning rate.
     every : float
         Seconds between checkpoints.
 
     Raises
     ------
     DinpError
-        Labels or pictures are missing, or there is nothing to resume.
+        Labels or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
+    if resume and start is not None:
+        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
     out.mkdir(parents=True, exist_ok=True)
     training, held_out = LOADERS[kind](data_folder, limit)
     order = np.random.default_rng(0).permutation(len(held_out))
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
-    run = Run.start(kind, seed, place)
+    run = Run.start(kind, seed, place, **CONFIGS.get(kind, {}))
     if resume:
         run.resume(out)
+    elif start is not None:
+        run.begin_with(load_network(kind, start))
     settings = {
         "network": kind,
         "config": run.network.config,
@@ -205,10 +240,10 @@ def train(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "loss_parts": ["pixel"] if kind == "mask" else [f"side {s}" for s in SIDES],
+        "loss_parts": ["pixel", "pixel, to complete"] if kind == "mask" else [f"side {s}" for s in SIDES],
         "base_rate": base_rate(kind, validation),
     }
-    draw = data.batches(training, BATCH, run.rng, place)
+    draw = data.batches(training, BATCH, run.rng, place, FURTHER.get(kind))
     begin = last_save = time.monotonic() - run.seconds
     recent: list[float] = []
 
@@ -234,7 +269,7 @@ def train(
         if recent and time.monotonic() - last_save >= every:
             report(rate)
             last_save = time.monotonic()
-        rate = learning_rate(run.step, fraction)
+        rate = peak * learning_rate(run.step, fraction)
         planes, density, labels = draw()
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             loss, _ = LOSSES[kind](run.network, planes.contiguous(memory_format=torch.channels_last), density, labels)
@@ -253,10 +288,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser("train", __doc__.splitlines()[0], "folder with train/teacher_*.npz and the pictures")
     parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
     parser.add_argument("--limit", type=int, help="use the first labels only")
+    add_start_options(parser, "of a network of the same widths")
     args = parser.parse_args(argv)
     if args.kind in ELSEWHERE:
         parser.error(f"the kind comes first: {parser.prog} {args.kind} ...")
-    return run_training(args, partial(train, args.kind, args.data, args.out, limit=args.limit))
+    own = {"limit": args.limit, "start": args.start, "peak": args.peak}
+    return run_training(args, partial(train, args.kind, args.data, args.out, **own))
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:

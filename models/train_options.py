@@ -28,6 +28,12 @@ def training_parser(
     return parser
 
 
+def add_start_options(parser: argparse.ArgumentParser, which: str) -> None:
+    """Options of training that can begin with weights; `which` says what weights these may be."""
+    parser.add_argument("--start", type=Path, help=f"weights to begin with, {which}")
+    parser.add_argument("--peak", type=float, default=1.0, help="factor on the learning rate (default 1)")
+
+
 def run_training(args: argparse.Namespace, train: Callable[..., object]) -> int:
     """Call `train` with the common options; returns the exit code, 1 for bad input."""
     if args.threads:

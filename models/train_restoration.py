@@ -28,7 +28,7 @@ from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.models.train import Run, learning_rate
-from dinp.models.train_options import run_training, training_parser
+from dinp.models.train_options import add_start_options, run_training, training_parser
 from dinp.restoration import correction_scale, network_input
 
 CROP = 128  # pixels
@@ -257,8 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tune", type=Path, required=True, help="coded tuning pictures")
     parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
     parser.add_argument("--crop", type=int, default=CROP, help=f"side of the crops, pixels (default {CROP})")
-    parser.add_argument("--start", type=Path, help="weights to begin with, of a network at most as wide")
-    parser.add_argument("--peak", type=float, default=1.0, help="factor on the learning rate (default 1)")
+    add_start_options(parser, "of a network at most as wide")
     args = parser.parse_args(argv)
     own = {"widths": args.widths, "crop": args.crop, "start": args.start, "peak": args.peak}
     return run_training(args, partial(train, args.data, args.files, args.tune, args.out, **own))

@@ -1,6 +1,7 @@
 """Restoration after the solver: the network in numpy, the encoder's switch, and decoders that do without."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from conftest import random_tree, smooth_plane
 
 import dinp
 import dinp.models
+from dinp.anticipation import anticipated, descended
 from dinp.decoder import decode_planes
-from dinp.encoder import encode_planes
+from dinp.encoder import BIT_COST, encode_planes, step_of
 from dinp.models import load_restoration
 from dinp.models.hub import load_network
 from dinp.models.restoration_network import RestorationNetwork
-from dinp.placement import EFFORTS
+from dinp.placement import EFFORTS, tune
 from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
 
 
@@ -62,6 +64,74 @@ def test_tiles_do_not_show(shape, monkeypatch):
     assert np.abs(whole - plane.reconstruction).max() > 0.5
     monkeypatch.setattr("dinp.restoration.TILE", 32)
     assert np.abs(restoration(plane) - whole).max() < 1e-3
+
+
+def stirred_network(seed):
+    torch.manual_seed(seed)
+    network = RestorationNetwork((8, 12, 16, 16)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    return network
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (37, 51), (1, 40)])
+def test_gradient_agrees_with_torch(shape):
+    network = stirred_network(5)
+    plane = decoded_plane(shape)
+    original = smooth_plane(shape, seed=9)
+    restored, gradient = Restoration(numpy_weights(network)).with_gradient(plane, original)
+    assert np.array_equal(restored, Restoration(numpy_weights(network))(plane))
+    u = torch.from_numpy(plane.reconstruction.astype(np.float32)).requires_grad_()
+    height, width = shape
+    padded = torch.nn.functional.pad(u[None, None], (0, -width % 16, 0, -height % 16), mode="replicate")
+    x = torch.from_numpy(network_input(plane))[None]
+    x = torch.cat((torch.nn.functional.pixel_unshuffle((padded - 128) / 64, 2), x[:, 4:]), dim=1)
+    out = u + torch.pixel_shuffle(network(x), 2)[0, 0, :height, :width] * correction_scale(plane.step)
+    (-0.5 * (torch.from_numpy(original.astype(np.float32)) - out).square().sum()).backward()
+    assert np.abs(gradient - u.grad.numpy()).max() < 1e-4 * np.abs(gradient).max()
+    assert np.abs(gradient - (original - restored)).max() > 0.1
+
+
+def test_tiles_do_not_show_in_the_gradient(monkeypatch):
+    restoration = Restoration(numpy_weights(stirred_network(6)))
+    plane, original = decoded_plane((300, 70)), smooth_plane((300, 70), seed=9)
+    _, whole = restoration.with_gradient(plane, original)
+    monkeypatch.setattr("dinp.restoration.TILE", 32)
+    assert np.abs(restoration.with_gradient(plane, original)[1] - whole).max() < 1e-4 * np.abs(whole).max()
+
+
+def tuned_trial(plane):
+    tree = random_tree(plane.shape, plane.size // 12, seed=3)
+    return tune(plane, tree, 5, None, 4)
+
+
+def error_after(restoration, plane, trial, step):
+    seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), step)
+    return float(np.sum((plane - restoration(seen)) ** 2))
+
+
+def test_anticipation_lowers_the_error_after_restoration():
+    plane = photograph().astype(float)
+    restoration, trial = load_restoration(), tuned_trial(plane)
+    seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
+    _, aimed = anticipated(plane, trial, restoration(seen))
+    once, twice = (descended(plane, aimed, seen, restoration, steps) for steps in (1, 2))
+    errors = [error_after(restoration, plane, t, 8.0) for t in (trial, aimed, once, twice)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[3] < 0.97 * errors[0]
+
+
+def test_descent_stands_still_at_a_perfect_picture():
+    plane = np.full((40, 48), 90.0)
+    trial = tuned_trial(plane)
+    seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
+
+    class Nothing(Restoration):
+        def with_gradient(self, plane, original):
+            return plane.reconstruction, original - plane.reconstruction
+
+    result = descended(plane, trial, seen, Nothing({}), 3)
+    assert np.abs(result.reconstruction - plane).max() < 1e-6
 
 
 @pytest.mark.parametrize("step", [1.0, 8.0, 50.0])
@@ -115,6 +185,20 @@ class Worse(Restoration):
 
     def __call__(self, plane):
         return plane.reconstruction + 5.0
+
+
+@pytest.mark.parametrize("effort", [2, 3])
+def test_more_effort_looks_further_ahead(effort):
+    picture = photograph()
+
+    def cost(chosen):
+        section = encode_planes([picture.astype(float)], quality=35, effort=chosen, restoration=load_restoration())
+        error = float(np.sum((picture - section.show().astype(float)) ** 2))
+        return error + BIT_COST * step_of(35) ** 2 * 8 * len(section.sections[0])
+
+    whole = EFFORTS[effort]
+    assert cost(whole) < cost(replace(whole, anticipate=False, descents=0, repeats=0))
+    assert not whole.repeats or cost(whole) <= cost(replace(whole, repeats=0))
 
 
 def test_encoder_switches_it_off_where_it_does_not_help():

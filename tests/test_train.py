@@ -9,7 +9,7 @@ from test_models_data import make_folder
 
 from dinp.errors import DinpError
 from dinp.models import data, train
-from dinp.models.hub import load_mask_model, load_tree_model
+from dinp.models.hub import load_mask_model, load_network, load_tree_model
 
 LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
 
@@ -29,7 +29,7 @@ def test_a_run_leaves_weights_and_a_falling_loss_curve(folder, kind):
     assert curve["step"] == 30
     assert curve["network"] == kind
     assert len(curve["curve"][-1]["valid_parts"]) == len(curve["base_rate"]) == len(curve["loss_parts"])
-    run = train.Run.start(kind, 1, torch.device("cpu"))
+    run = train.Run.start(kind, 1, torch.device("cpu"), **train.CONFIGS.get(kind, {}))
     _, held = train.LOADERS[kind](folder, 4)
     before = np.mean(train.validate(run, held, torch.device("cpu")))
     assert curve["curve"][-1]["valid"] < 0.9 * before
@@ -67,6 +67,20 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
     assert resumed.step == 4
     assert [row["step"] for row in resumed.curve] == [1, 2, 4]
     assert torch.equal(_weights(whole), _weights(resumed))
+
+
+def test_a_run_begins_with_weights(folder, capsys):
+    first = train.train("mask", folder, folder / "first", steps=3)
+    weights = folder / "first" / "weights.npz"
+    second = train.Run.start("mask", 9, torch.device("cpu"), completes=True)
+    second.begin_with(load_network("mask", weights))
+    wanted = torch.cat([first.average[name].flatten() for name, _ in second.network.named_parameters()])
+    torch.testing.assert_close(_weights(second), wanted, rtol=1e-3, atol=1e-6)  # stored as 16-bit floats
+    options = ["--data", str(folder), "--out", str(folder / "on"), "--steps", "1", "--start", str(weights)]
+    assert train.main(["mask", *options]) == 0
+    assert train.main(["tree", *options]) == 1
+    assert train.main(["mask", *options, "--resume"]) == 1
+    assert "either --resume or --start" in capsys.readouterr().err
 
 
 def test_there_must_be_something_to_resume(folder, capsys):
