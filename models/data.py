@@ -9,7 +9,7 @@ The labels were made on grey pictures (Pillow's `convert("L")`) below a data fol
 Every 20th picture is held out for validation, with all its crops.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -26,7 +26,6 @@ from dinp.models.tree_network import SIDES
 MASK_CROP, TREE_CROP = 192, 256
 HELD_OUT = 20
 ABSENT = -1  # a cell that does not exist in a tree
-Further = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,14 @@ class Labelled:
         return Labelled(self.planes[rows], [label[rows] for label in self.labels], self.density[rows])
 
 
-def load_masks(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled]:
-    """Training and validation crops of the mask network; `limit` takes the first labels only."""
-    with _archive(data, "teacher_masks.npz") as archive:
-        picture, y, x = (archive[name][:limit] for name in ("picture", "y", "x"))
-        bits = np.unpackbits(archive["bits"][:limit], axis=1, count=MASK_CROP * MASK_CROP)
+def load_masks(data: Path, limit: int | None = None, files: Sequence[Path] | None = None) -> tuple[Labelled, Labelled]:
+    """Training and validation crops of the mask network; `limit` takes the first labels only, of each of the files."""
+    columns = []
+    for path in [Path(data) / "train" / "teacher_masks.npz"] if files is None else files:
+        with _archive(path) as archive:
+            columns.append([archive[name][:limit] for name in ("picture", "y", "x", "bits")])
+    picture, y, x, bits = (np.concatenate(column) for column in zip(*columns, strict=True))
+    bits = np.unpackbits(bits, axis=1, count=MASK_CROP * MASK_CROP)
     masks = bits.reshape(-1, MASK_CROP, MASK_CROP)
     planes = _crops(data, picture, y, x, MASK_CROP)
     density = masks.mean(axis=(1, 2)).astype(np.float32)
@@ -68,7 +70,7 @@ def load_masks(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled
 
 def load_trees(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled]:
     """Training and validation crops of the tree network; `limit` takes the first labels only."""
-    with _archive(data, "teacher_trees.npz") as archive:
+    with _archive(Path(data) / "train" / "teacher_trees.npz") as archive:
         picture, y, x = (archive[name][:limit] for name in ("picture", "y", "x"))
         leaves, offsets = archive["leaves"], archive["offsets"][: len(picture) + 1].astype(np.int64)
     trees = [split_pyramid(leaves[a:b], TREE_CROP) for a, b in pairwise(offsets)]
@@ -124,20 +126,15 @@ def augment(
 
 
 def batches(
-    crops: Labelled, size: int, rng: np.random.Generator, device: torch.device, further: Further | None = None
+    crops: Labelled, size: int, rng: np.random.Generator, device: torch.device
 ) -> Callable[[], tuple[Tensor, Tensor, list[Tensor]]]:
-    """A function that draws augmented batches: planes (size, 1, n, n), densities (size,), labels, all on `device`.
-
-    With `further`, what (planes, first labels, rng) -> array makes of each batch stands behind the labels.
-    """
+    """A function that draws augmented batches: planes (size, 1, n, n), densities (size,), labels, all on `device`."""
 
     def draw() -> tuple[Tensor, Tensor, list[Tensor]]:
         rows = rng.integers(len(crops), size=size)
         drawn = [augment(crops.planes[i], [label[i] for label in crops.labels], rng) for i in rows]
         planes = np.stack([plane for plane, _ in drawn])
         labels = [np.stack(level) for level in zip(*(labels for _, labels in drawn), strict=True)]
-        if further is not None:
-            labels.append(further(planes, labels[0], rng))
         return to_tensors(planes, crops.density[rows], labels, device)
 
     return draw
@@ -161,10 +158,9 @@ def grey(path: Path) -> np.ndarray:
         raise DinpError(f"the picture {path} cannot be read: {error}") from None
 
 
-def _archive(data: Path, name: str) -> "np.lib.npyio.NpzFile":
-    path = Path(data) / "train" / name
+def _archive(path: Path) -> "np.lib.npyio.NpzFile":
     if not path.is_file():
-        raise DinpError(f"{path} is missing: give the folder that holds train/{name}")
+        raise DinpError(f"the labels {path} are missing: give the folder, or the files, that hold them")
     return np.load(path, allow_pickle=False)
 
 

@@ -8,20 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dinp.models import data
-from dinp.models.completion import SHARES
-from dinp.models.mask_network import KNOWN, exact_mean
+from dinp.models.mask_network import exact_mean
 
 
 def mask_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part.
-
-    The labels are the teacher's masks and, for a network that is to complete them, what it is given of them. Known
-    pixels do not count.
-    """
-    given = labels[1] if len(labels) > 1 else None
-    confidence = exact_mean(network.logits(planes, density, given), density)[:, 0].clamp(1e-7, 1 - 1e-7)
-    entropy = functional.binary_cross_entropy(confidence, labels[0], reduction="none")
-    loss = (entropy if given is None else entropy * (1 - given[:, KNOWN])).mean()
+    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
+    confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
+    loss = functional.binary_cross_entropy(confidence, labels[0])
     return loss, loss.detach()[None]
 
 
@@ -40,20 +33,14 @@ LOSSES: dict[str, Callable] = {"mask": mask_loss, "tree": tree_loss}
 
 
 def base_rate(kind: str, crops: data.Labelled) -> list[float]:
-    """The loss parts of a model that knows only the density (masks) or each level's mean split rate (trees).
-
-    Of masks, the second part is that of masks to complete, in the mean over the shares that are given of them.
-    """
+    """The loss parts of a model that knows only the density (masks) or each level's mean split rate (trees)."""
 
     def entropy(p: np.ndarray) -> np.ndarray:
         p = np.clip(p, 1e-12, 1 - 1e-12)
         return -p * np.log(p) - (1 - p) * np.log1p(-p)
 
     if kind == "mask":
-        density = crops.density.astype(np.float64)[:, None]
-        known = density * np.linspace(*SHARES, 2 * 32 + 1)[1::2]
-        completion = (1 - known) * entropy((density - known) / (1 - known))
-        return [round(float(part.mean()), 5) for part in (entropy(density), completion)]
+        return [round(float(entropy(crops.density.astype(np.float64)).mean()), 5)]
     existing = [label[label != data.ABSENT] for label in crops.labels]
     rates = [cells.mean() if cells.size else 0.0 for cells in existing]
     return [round(float(entropy(rate)), 5) for rate in rates]

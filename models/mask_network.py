@@ -4,12 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.unet import UNet, padded, spread, standardised
+from dinp.models.unet import UNet, standardised
 
 DENSITIES = (0.005, 0.15)
-KNOWN, RESIDUAL, TOLD = range(3)  # channels of what is given, see `MaskNetwork.forward`
-GIVEN = 3
-CERTAIN = 50.0  # logit of a known pixel
 
 
 class MaskNetwork(nn.Module):
@@ -23,9 +20,6 @@ class MaskNetwork(nn.Module):
     -----
     The trunk's finest features (one vector per 2x2 pixels) are unfolded to pixels and refined by two convolutions at
     full resolution next to the plane itself, since at equal density the exact position of a known pixel matters.
-
-    A network that `completes` can be told that some pixels are known already, and what an inpainting from them leaves
-    undone; it then says where the others should be.
     """
 
     def __init__(
@@ -33,43 +27,23 @@ class MaskNetwork(nn.Module):
         widths: tuple[int, ...] = (32, 32, 48, 48, 32),
         refine: int = 16,
         densities: tuple[float, float] = DENSITIES,
-        completes: bool = False,
     ) -> None:
         super().__init__()
-        self.config = {
-            "widths": list(widths),
-            "refine": refine,
-            "densities": list(densities),
-            "completes": completes,
-        }
+        self.config = {"widths": list(widths), "refine": refine, "densities": list(densities)}
         self.trunk = UNet(tuple(widths), tuple(densities))
         self.unfold = nn.Conv2d(widths[0], 4 * refine, 1)
         self.first = nn.Conv2d(refine + 1, refine, 3, padding=1)
         self.second = nn.Conv2d(refine, 1, 3, padding=1)
-        self.given = nn.ModuleDict()
-        if completes:  # zero at first, so that weights of a network that does not complete can be trained on
-            self.given["coarse"] = nn.Conv2d(4 * GIVEN, widths[0], 3, padding=1, bias=False)
-            self.given["fine"] = nn.Conv2d(GIVEN, refine, 3, padding=1, bias=False)
-            for convolution in self.given.values():
-                nn.init.zeros_(convolution.weight)
 
-    def logits(self, plane: Tensor, density: Tensor, given: Tensor | None = None) -> Tensor:
+    def logits(self, plane: Tensor, density: Tensor) -> Tensor:
         """Logits before the exact-mean layer: (B, 1, H, W) in, (B, 1, H, W) out."""
         height, width = plane.shape[-2:]
-        more = None
-        if given is not None:
-            told = given.clone()
-            told[:, RESIDUAL] /= spread(plane)[:, 0]
-            more = self.given["coarse"](functional.pixel_unshuffle(padded(told, "constant"), 2))
-        finest = self.trunk(plane, density, more=more)[0]
+        finest = self.trunk(plane, density)[0]
         x = functional.pixel_shuffle(self.unfold(functional.relu(finest)), 2)[:, :, :height, :width]
         x = self.first(torch.cat((functional.relu(x), standardised(plane).to(x.dtype)), dim=1))
-        if given is None:
-            return self.second(functional.relu(x))
-        z = self.second(functional.relu(x + self.given["fine"](told)))
-        return torch.where(given[:, KNOWN, None] > 0, CERTAIN, z)
+        return self.second(functional.relu(x))
 
-    def forward(self, plane: Tensor, density: Tensor, given: Tensor | None = None) -> Tensor:
+    def forward(self, plane: Tensor, density: Tensor) -> Tensor:
         """Confidences.
 
         Parameters
@@ -79,15 +53,12 @@ class MaskNetwork(nn.Module):
         density : (B,) float tensor
             Wanted mean confidence, in (0, 1). The network is conditioned on it clamped to `densities`; the mean is
             exact all the same.
-        given : (B, 3, H, W) float tensor, optional
-            Of a network that completes: 1 where a pixel is known already, whose confidence will be 1; picture less
-            inpainting in grey levels, or 0 where there was none; 1 where there was one.
 
         Returns
         -------
         (B, 1, H, W) float32 tensor
         """
-        return exact_mean(self.logits(plane, density, given), density)
+        return exact_mean(self.logits(plane, density), density)
 
 
 def exact_mean(logits: Tensor, density: Tensor, steps: int = 60) -> Tensor:

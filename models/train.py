@@ -12,8 +12,7 @@
     weights.npz     the averaged weights, in the form that `dinp.models.hub` loads and the package ships
 
 The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
-the teacher's tree, each level with the same weight. The mask network learns to complete masks as well: of most crops it
-is given a part of the teacher's points and what their inpainting leaves undone. Imitation beat training through the
+the teacher's tree, each level with the same weight. Imitation beat training through the
 solver and through a surrogate at equal time. The learning rate follows a cosine over the wall-clock budget, so a run
 uses the time it is given; with `--steps` it follows the steps instead, and the run is repeatable.
 """
@@ -36,7 +35,6 @@ from torch import Tensor, nn
 
 from dinp.errors import DinpError
 from dinp.models import data
-from dinp.models.completion import drawn_given
 from dinp.models.hub import NETWORKS, load_network, save_weights
 from dinp.models.losses import LOSSES, base_rate
 from dinp.models.train_options import add_start_options, run_training, training_parser
@@ -52,8 +50,6 @@ VALIDATION_CROPS = 64
 
 
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
-CONFIGS: dict[str, dict] = {"mask": {"completes": True}}
-FURTHER: dict[str, data.Further] = {"mask": drawn_given}
 ELSEWHERE = ("restoration", "surrogate")  # trained by modules of their own
 
 
@@ -109,7 +105,7 @@ class Run:
         replace(out / "weights.npz", lambda path: save_weights(path, self.kind, self.network.config, self.average))
 
     def begin_with(self, network: nn.Module) -> None:
-        """Take the weights of a trained network; what it does not have stays as it is.
+        """Take the weights of a trained network.
 
         Raises
         ------
@@ -117,11 +113,9 @@ class Run:
             The weights do not fit: they are those of a network of other widths.
         """
         try:
-            unknown = self.network.load_state_dict(network.state_dict(), strict=False).unexpected_keys
+            self.network.load_state_dict(network.state_dict())
         except RuntimeError as error:
             raise DinpError("the weights to begin with are those of a network of other widths") from error
-        if unknown:
-            raise DinpError(f"the weights to begin with are those of another network: it has {unknown[0]}")
         self.average = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
     def resume(self, out: Path) -> None:
@@ -153,17 +147,12 @@ def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float
     network = NETWORKS[run.kind](**run.network.config).to(device, memory_format=torch.channels_last).eval()
     network.load_state_dict(run.average)
     parts = []
-    rng = np.random.default_rng(0)
     with torch.inference_mode():
         for i in range(0, len(crops), BATCH):
             rows = np.arange(i, min(i + BATCH, len(crops)))
             chosen = crops.select(rows)
-            labels = [chosen.labels]
-            if run.kind in FURTHER:
-                labels.append([*chosen.labels, drawn_given(chosen.planes, chosen.labels[0], rng, nothing=0)])
-            batches = [data.to_tensors(chosen.planes, chosen.density, kind, device) for kind in labels]
-            found = torch.cat([LOSSES[run.kind](network, *batch)[1] for batch in batches])
-            parts.append((found.cpu().double(), rows.size))
+            batch = data.to_tensors(chosen.planes, chosen.density, chosen.labels, device)
+            parts.append((LOSSES[run.kind](network, *batch)[1].cpu().double(), rows.size))
     total = sum(part * n for part, n in parts) / sum(n for _, n in parts)
     return [round(v, 5) for v in total.tolist()]
 
@@ -180,6 +169,7 @@ def train(
     bf16: bool | None = None,
     resume: bool = False,
     limit: int | None = None,
+    labels: Sequence[Path] | None = None,
     start: Path | None = None,
     peak: float = 1.0,
     every: float = 120.0,
@@ -201,9 +191,11 @@ def train(
     bf16 : bool, optional
         Convolutions in bfloat16. Default: on CUDA only (on CPUs it pays where there are instructions for it).
     limit : int, optional
-        Use the first labels only.
+        Use the first labels only, of each file.
+    labels : sequence of Path, optional
+        Files of masks to imitate (`dinp.models.mask_labels` makes them), in place of those below `data_folder`.
     start : Path, optional
-        Weights to begin with; the new part of a network that is to complete masks may be missing in them.
+        Weights to begin with, of a network of the same widths.
     peak : float
         Factor on the learning rate.
     every : float
@@ -219,10 +211,13 @@ def train(
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
     out.mkdir(parents=True, exist_ok=True)
-    training, held_out = LOADERS[kind](data_folder, limit)
+    if labels is not None and kind != "mask":
+        raise DinpError(f"files of labels are for the mask network, not for the {kind} network")
+    load = partial(data.load_masks, files=labels) if labels is not None else LOADERS[kind]
+    training, held_out = load(data_folder, limit)
     order = np.random.default_rng(0).permutation(len(held_out))
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
-    run = Run.start(kind, seed, place, **CONFIGS.get(kind, {}))
+    run = Run.start(kind, seed, place)
     if resume:
         run.resume(out)
     elif start is not None:
@@ -240,10 +235,10 @@ def train(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "loss_parts": ["pixel", "pixel, to complete"] if kind == "mask" else [f"side {s}" for s in SIDES],
+        "loss_parts": ["pixel"] if kind == "mask" else [f"side {s}" for s in SIDES],
         "base_rate": base_rate(kind, validation),
     }
-    draw = data.batches(training, BATCH, run.rng, place, FURTHER.get(kind))
+    draw = data.batches(training, BATCH, run.rng, place)
     begin = last_save = time.monotonic() - run.seconds
     recent: list[float] = []
 
@@ -288,11 +283,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = training_parser("train", __doc__.splitlines()[0], "folder with train/teacher_*.npz and the pictures")
     parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
     parser.add_argument("--limit", type=int, help="use the first labels only")
+    parser.add_argument("--labels", type=Path, nargs="+", help="masks to imitate, by dinp.models.mask_labels")
     add_start_options(parser, "of a network of the same widths")
     args = parser.parse_args(argv)
     if args.kind in ELSEWHERE:
         parser.error(f"the kind comes first: {parser.prog} {args.kind} ...")
-    own = {"limit": args.limit, "start": args.start, "peak": args.peak}
+    own = {"limit": args.limit, "labels": args.labels, "start": args.start, "peak": args.peak}
     return run_training(args, partial(train, args.kind, args.data, args.out, **own))
 
 

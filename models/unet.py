@@ -60,9 +60,7 @@ class UNet(nn.Module):
         self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
 
-    def forward(
-        self, plane: Tensor, density: Tensor, hints: list[Tensor] | None = None, more: Tensor | None = None
-    ) -> list[Tensor]:
+    def forward(self, plane: Tensor, density: Tensor, hints: list[Tensor] | None = None) -> list[Tensor]:
         """Features of a plane at every stride.
 
         Parameters
@@ -73,8 +71,6 @@ class UNet(nn.Module):
             Wanted density, known pixels per pixel.
         hints : list of 5 tensors (B, 1, H' / stride, W' / stride), if the trunk is hinted
             One more input channel per scale.
-        more : (B, widths[0], H' / 2, W' / 2) tensor, optional
-            Added to the stem's features.
 
         Returns
         -------
@@ -88,7 +84,6 @@ class UNet(nn.Module):
         # log density and its square as constant input channels of every scale, written as a bias
         condition = torch.stack((level, level * level), dim=1).to(x.dtype)
         x = self.stem(functional.pixel_unshuffle(x, 2))
-        x = x if more is None else x + more
         features = []
         for i, encode in enumerate(self.encode):
             x = self.down[i - 1](x) if i else x
@@ -104,18 +99,15 @@ class UNet(nn.Module):
         return features
 
 
-def padded(plane: Tensor, mode: str = "replicate") -> Tensor:
-    """Planes (B, C, H, W) continued below and to the right to multiples of 32, by their last pixels or by zeros."""
+def padded(plane: Tensor) -> Tensor:
+    """Planes (B, 1, H, W) continued below and to the right by their last pixels to multiples of 32."""
     height, width = plane.shape[-2:]
-    return functional.pad(plane, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode=mode)
+    return functional.pad(plane, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
 
 
 def standardised(plane: Tensor) -> Tensor:
     """Planes (B, 1, H, W) with mean 0 and standard deviation 1; a flat plane stays flat."""
     wide = plane.double()
-    return ((wide - wide.mean(dim=(1, 2, 3), keepdim=True)) / spread(plane)).float()
-
-
-def spread(plane: Tensor) -> Tensor:
-    """Standard deviation of planes (B, 1, H, W), of at least 1, (B, 1, 1, 1) float64."""
-    return torch.sqrt(plane.double().var(dim=(1, 2, 3), keepdim=True, correction=0) + 1)
+    mean = wide.mean(dim=(1, 2, 3), keepdim=True)
+    variance = (wide - mean).square().mean(dim=(1, 2, 3), keepdim=True)
+    return ((wide - mean) / torch.sqrt(variance + 1)).float()

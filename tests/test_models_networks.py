@@ -2,12 +2,10 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
-from dinp.models.completion import given_of
-from dinp.models.mask_network import GIVEN, KNOWN, RESIDUAL, TOLD, MaskNetwork, exact_mean
+from dinp.models.mask_network import MaskNetwork, exact_mean
 from dinp.models.tree_network import SIDES, TreeNetwork
 from dinp.models.unet import STRIDES, UNet, standardised
 
@@ -122,46 +120,3 @@ def test_features_come_at_the_strides_of_the_padded_picture():
 
 def test_a_flat_plane_stays_flat():
     assert torch.equal(standardised(torch.full((1, 1, 8, 8), 77.0)), torch.zeros((1, 1, 8, 8)))
-
-
-@pytest.fixture(scope="module")
-def completing_network():
-    torch.manual_seed(5)
-    return _stirred(MaskNetwork(widths=(8, 8, 8, 8, 8), refine=4, completes=True)).eval()
-
-
-def _given(shape, count=2, share=0.01):
-    rng = np.random.default_rng(6)
-    planes = _planes(shape, count)[:, 0].double().numpy()
-    masks = rng.random((count, *shape)) < share
-    pairs = zip(planes, masks, strict=True)
-    return torch.from_numpy(np.stack([given_of(p, m, p + rng.normal(0, 20, shape)) for p, m in pairs]))
-
-
-@pytest.mark.parametrize("shape", [(48, 64), (33, 65)])
-def test_completed_masks_keep_what_is_known_and_the_wanted_mean(completing_network, shape):
-    given, density = _given(shape), torch.tensor([0.05, 0.2])
-    c = completing_network(_planes(shape), density, given)
-    assert (c[:, 0][given[:, KNOWN] > 0] > 0.999).all()
-    torch.testing.assert_close(c.double().mean(dim=(1, 2, 3)), density.double(), rtol=1e-4, atol=0)
-
-
-@pytest.mark.parametrize("channel", [KNOWN, RESIDUAL, TOLD])
-def test_what_is_given_matters(completing_network, channel):
-    planes, density, given = _planes((40, 40)), torch.tensor([0.1, 0.1]), _given((40, 40))
-    changed = given.clone()
-    changed[:, channel, 5:9] = 1 - changed[:, channel, 5:9]
-    before, after = (completing_network(planes, density, g)[:, :, 12:] for g in (given, changed))
-    assert (before - after).abs().max() > 1e-5
-
-
-def test_a_network_that_completes_begins_as_one_that_does_not():
-    torch.manual_seed(7)
-    plain = _stirred(MaskNetwork(widths=(8, 8, 8, 8, 8), refine=4)).eval()
-    completing = MaskNetwork(widths=(8, 8, 8, 8, 8), refine=4, completes=True).eval()
-    missing = completing.load_state_dict(plain.state_dict(), strict=False).missing_keys
-    assert all(name.startswith("given.") for name in missing)
-    planes, density = _planes((40, 56)), torch.tensor([0.1, 0.05])
-    given = _given((40, 56), share=0)
-    torch.testing.assert_close(completing(planes, density, given), plain(planes, density))
-    assert given.shape[1] == GIVEN

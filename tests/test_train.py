@@ -29,7 +29,7 @@ def test_a_run_leaves_weights_and_a_falling_loss_curve(folder, kind):
     assert curve["step"] == 30
     assert curve["network"] == kind
     assert len(curve["curve"][-1]["valid_parts"]) == len(curve["base_rate"]) == len(curve["loss_parts"])
-    run = train.Run.start(kind, 1, torch.device("cpu"), **train.CONFIGS.get(kind, {}))
+    run = train.Run.start(kind, 1, torch.device("cpu"))
     _, held = train.LOADERS[kind](folder, 4)
     before = np.mean(train.validate(run, held, torch.device("cpu")))
     assert curve["curve"][-1]["valid"] < 0.9 * before
@@ -72,7 +72,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
 def test_a_run_begins_with_weights(folder, capsys):
     first = train.train("mask", folder, folder / "first", steps=3)
     weights = folder / "first" / "weights.npz"
-    second = train.Run.start("mask", 9, torch.device("cpu"), completes=True)
+    second = train.Run.start("mask", 9, torch.device("cpu"))
     second.begin_with(load_network("mask", weights))
     wanted = torch.cat([first.average[name].flatten() for name, _ in second.network.named_parameters()])
     torch.testing.assert_close(_weights(second), wanted, rtol=1e-3, atol=1e-6)  # stored as 16-bit floats
