@@ -185,3 +185,14 @@ def test_files_do_not_depend_on_the_number_of_threads(picture, tmp_path):
         command = [sys.executable, "-c", program, str(tmp_path / "picture.npy")]
         files.append(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert files[0] == files[1] != b""
+
+
+@pytest.mark.parametrize("quality", [10, 35, 60])
+def test_estimated_bits_are_the_bytes_of_the_file(quality):
+    from skimage.data import camera
+
+    encoded = dinp.encode(camera(), quality=quality)
+    report = dinp.info(encoded)
+    (plane,) = report["planes"]
+    estimated = plane["mask_bits"] + plane["value_bits"] + 8 * report["overhead_bytes"]
+    assert estimated == pytest.approx(8 * len(encoded), rel=0.01)

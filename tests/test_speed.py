@@ -5,9 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.sparse.linalg import spsolve
+from skimage.data import camera
 
 import dinp
+from dinp.benchmarks import coding_speed
 from dinp.benchmarks.decoding import coded_picture, decoding_times
 from dinp.benchmarks.pyamg_solvers import assemble, geometric_solver
 from dinp.benchmarks.speed import compare, main, masks
@@ -112,3 +115,16 @@ def test_without_pyamg_the_benchmark_says_so_in_one_sentence(tmp_path, monkeypat
     assert main(["--out", str(tmp_path / "speed.json")]) == 1
     assert "needs the package pyamg: pip install" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_speed_of_coding_is_told_by_effort(tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    Image.fromarray(camera()[:64, :80]).save(picture)
+    out = tmp_path / "speed.json"
+    arguments = ["--pictures", str(picture), "--qualities", "20", "--efforts", "1", "2", "--repeats", "1"]
+    assert coding_speed.main([*arguments, "--out", str(out)]) == 0
+    rows = json.loads(out.read_text())["results"]
+    assert [(row["effort"], row["restore"]) for row in rows] == [(1, True), (1, False), (2, True), (2, False)]
+    assert all(row["encode_seconds"] > 0 and row["decode_seconds"] > 0 and row["bytes"] > 20 for row in rows)
+    assert coding_speed.main(["--pictures", str(tmp_path / "none.png"), "--out", str(out)]) == 1
+    assert "cannot be read" in capsys.readouterr().err
