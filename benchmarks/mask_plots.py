@@ -23,6 +23,7 @@ STYLES = {
     "learned with a surrogate": ("#b15fd6", "P", "-"),
     "learned": ("#ffa94d", "o", "-"),
     "learned + refinement": ("#e8590c", "*", "-"),
+    "learned + long refinement": ("#c92a2a", "v", "-"),
 }
 EXCHANGE_ROW = "sparsification + pixel exchange"
 

@@ -37,7 +37,7 @@ from dinp.models.densification import densification
 from dinp.models.exchange import densification_exchange, global_exchange_seconds, nonlocal_pixel_exchange
 from dinp.models.hub import learned_mask
 from dinp.models.mask_report import TONAL_CYCLES, TONAL_STEPS, mask_worth
-from dinp.models.refined import learned_refined_mask
+from dinp.models.refined import learned_refined_mask, long_refined_mask
 from dinp.models.sparsification import probabilistic_sparsification
 
 SIZE = 256
@@ -67,6 +67,7 @@ METHODS: dict[str, MaskMethod] = {
     "densification + exchange": densification_exchange,
     "learned": learned_mask,
     "learned + refinement": learned_refined_mask,
+    "learned + long refinement": long_refined_mask,
 }
 if importlib.util.find_spec("dinp.models.surrogate"):
     METHODS["learned with a surrogate"] = surrogate_mask

@@ -109,7 +109,8 @@ def encode(
         In place of a quality: the smallest file with at least this PSNR in dB, found by a search.
     effort : int
         1: the network places all points; 2: it places three quarters of them, and the rest go where the error is
-        largest; 3: five more rounds of moving points, and values that are tuned to what the restoration adds.
+        largest, values being tuned to what the restoration adds; 3: five more rounds of moving points, and values and
+        levels that are chosen along the gradient through the restoration.
     restore : bool
         Whether the decoder is to restore planes where that makes them better, see `dinp.restoration`.
     mask : (height, width) bool array, optional

@@ -230,7 +230,7 @@ def _check_density(ctx: click.Context, param: click.Parameter, value: float) -> 
     default="learned",
     show_default=True,
     help="random, analytic, learned, learned-surrogate, sparsification, sparsification-exchange, densification, "
-    "densification-exchange or learned-refinement.",
+    "densification-exchange, learned-refinement or learned-long-refinement.",
 )
 @click.option("-d", "--density", type=float, default=0.05, callback=_check_density, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

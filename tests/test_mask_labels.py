@@ -7,7 +7,7 @@ from PIL import Image
 from dinp.models import data, mask_labels
 from dinp.models.data import dihedral
 from dinp.models.mask_report import mask_worth
-from dinp.models.refined import learned_refined_mask
+from dinp.models.refined import learned_refined_mask, long_refined_mask
 
 
 @pytest.fixture
@@ -46,6 +46,6 @@ def test_long_refinement_is_worth_more():
     from skimage.data import camera
 
     plane = camera()[100:228, 180:308].astype(float)
-    masks = [method(plane, 0.05, 1) for method in (learned_refined_mask, mask_labels.long_refined_mask)]
+    masks = [method(plane, 0.05, 1) for method in (learned_refined_mask, long_refined_mask)]
     short, long = (mask_worth(plane, mask).tonal_psnr for mask in masks)
     assert long > short
