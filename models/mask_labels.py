@@ -16,7 +16,9 @@ import numpy as np
 
 from dinp.errors import DinpError
 from dinp.models import data as labels
+from dinp.models.binarise import binarise
 from dinp.models.data import dihedral, grey
+from dinp.models.hub import learned_mask, load_mask_model
 from dinp.models.refined import long_refined_mask
 from dinp.models.restoration_data import pictures
 
@@ -24,9 +26,13 @@ DENSITIES = (0.008, 0.14)  # of the labels, log-uniform
 
 
 def make(
-    data: Path, count: int, seed: int, progress: Callable[[int], object] = lambda _: None
+    data: Path,
+    count: int,
+    seed: int,
+    progress: Callable[[int], object] = lambda _: None,
+    weights: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """Masks of random crops, at random densities.
+    """Masks of random crops, at random densities; from those of the shipped network, or of one with other weights.
 
     Returns
     -------
@@ -35,6 +41,13 @@ def make(
         density (N,) float64, wanted; bits (N, 4608) uint8, masks packed in row order.
     """
     rng = np.random.default_rng(seed)
+    start = learned_mask
+    if weights is not None:
+        model = load_mask_model(weights)
+
+        def start(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+            return binarise(model(image, density), density=density, seed=seed)
+
     names = pictures(data, "train")
     planes = {}
     rows: list[tuple] = []
@@ -48,7 +61,7 @@ def make(
         y, x = (int(rng.integers(length - side + 1)) for length in plane.shape)
         density, turn = float(np.exp(rng.uniform(low, high))), int(rng.integers(8))
         crop = plane[y : y + side, x : x + side].astype(np.float64)
-        mask = long_refined_mask(dihedral(crop, turn), density, len(rows))
+        mask = long_refined_mask(dihedral(crop, turn), density, len(rows), start=start)
         rows.append((name.removeprefix("train/"), y, x, density, np.packbits(turned_back(mask, turn))))
         progress(len(rows))
     columns = (np.array(column) for column in zip(*rows, strict=True))
@@ -69,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="file for the labels (.npz)")
     parser.add_argument("--count", type=int, default=1600, help="number of labels (default 1600)")
     parser.add_argument("--seed", type=int, default=1, help="of crops, densities and masks")
+    parser.add_argument("--weights", type=Path, help="of the mask network to begin with (default: the shipped ones)")
     args = parser.parse_args(argv)
 
     def progress(done: int) -> None:
@@ -78,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.count < 1:
             raise DinpError(f"at least one label must be made, not {args.count}")
-        found = make(args.data, args.count, args.seed, progress)
+        found = make(args.data, args.count, args.seed, progress, args.weights)
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1

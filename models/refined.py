@@ -86,6 +86,7 @@ def long_refined_mask(
     seed: int = 0,
     *,
     rounds: int = LONG,
+    start: Callable[[np.ndarray, float, int], np.ndarray] = learned_mask,
     progress: Progress | None = None,
     keep_on_interrupt: bool = False,
 ) -> np.ndarray:
@@ -94,14 +95,13 @@ def long_refined_mask(
     A search: with tonally optimised values its masks are better than those of all others in this package, by 0.1 to
     0.4 dB on pictures for tuning.
 
-    Takes, returns and raises what `learned_refined_mask` does; `rounds` is at least 1.
+    Takes, returns and raises what `learned_refined_mask` does; `rounds`, one inpainting each, is at least 1.
     """
     if rounds < 1:
         raise DinpError(f"a long refinement needs at least one round, not {rounds}")
     moves = tuple(LONG_MOVES[0] + (LONG_MOVES[1] - LONG_MOVES[0]) * k / rounds for k in range(rounds))
-    return learned_refined_mask(
-        image, density, seed, share=1.0, moves=moves, progress=progress, keep_on_interrupt=keep_on_interrupt
-    )
+    common = {"progress": progress, "keep_on_interrupt": keep_on_interrupt}
+    return learned_refined_mask(image, density, seed, share=1.0, moves=moves, start=start, **common)
 
 
 def _rounds(
