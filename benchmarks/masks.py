@@ -12,7 +12,6 @@ already for the same settings is left out, except the methods named with `--agai
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import resource
@@ -20,7 +19,7 @@ import secrets
 import statistics
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from dinp.models.hub import learned_mask
 from dinp.models.mask_report import TONAL_CYCLES, TONAL_STEPS, mask_worth
 from dinp.models.refined import learned_refined_mask, long_refined_mask
 from dinp.models.sparsification import probabilistic_sparsification
+from dinp.models.surrogate import surrogate_mask
 
 SIZE = 256
 DENSITIES = (0.01, 0.02, 0.05, 0.10)
@@ -52,11 +52,6 @@ SLOW = (SPARSIFICATION, EXCHANGE)
 LEARNED = ("learned", "learned + refinement")
 
 
-def surrogate_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
-    """The mask of `dinp.models.surrogate`, which is imported when it is used."""
-    return importlib.import_module("dinp.models.surrogate").surrogate_mask(image, density, seed)
-
-
 METHODS: dict[str, MaskMethod] = {
     "random": random_mask,
     "analytic, sigma 1": partial(analytic_mask, sigma=1.0),
@@ -68,9 +63,8 @@ METHODS: dict[str, MaskMethod] = {
     "learned": learned_mask,
     "learned + refinement": learned_refined_mask,
     "learned + long refinement": long_refined_mask,
+    "learned with a surrogate": surrogate_mask,
 }
-if importlib.util.find_spec("dinp.models.surrogate"):
-    METHODS["learned with a surrogate"] = surrogate_mask
 
 
 def measure(plane: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
@@ -188,15 +182,26 @@ def readme_table(result: dict) -> str:
         cells = [f"{own[d]['plain_psnr']:.2f} / {own[d]['tonal_psnr']:.2f}" if d in own else "–" for d in densities]
         subset = min(len(row["tonal"]) for row in own.values())
         label = name if subset == count else f"{name} (first {subset} pictures)"
-        table.append([label, *cells, f"{statistics.fmean(row['seconds'] for row in own.values()):.2g}"])
+        table.append([label, *cells, _two_digits(row["seconds"] for row in own.values())])
     extra = result.get("extrapolated")
     if extra:
         cells = [""] * len(densities)
-        seconds = statistics.fmean(entry["seconds"] for entry in extra)
-        table.append(["pixel exchange with a solve for every swap, extrapolated", *cells, f"{seconds:.2g}"])
+        table.append(
+            [
+                "pixel exchange with a solve for every swap, extrapolated",
+                *cells,
+                _two_digits(entry["seconds"] for entry in extra),
+            ]
+        )
     size = f"the central {result['size']} x {result['size']} pixels" if result["size"] else "whole"
     text = f"{count} picture{'s' if count > 1 else ''} of `{result['set']}`, {size}, on one core of {result['cpu']}."
     return f"{text}\n\n{markdown_table(head, table)}"
+
+
+def _two_digits(seconds: Iterable[float]) -> str:
+    """A mean with two significant digits, without an exponent."""
+    mean = statistics.fmean(seconds)
+    return f"{float(f'{mean:.2g}'):f}".rstrip("0").rstrip(".")
 
 
 def earlier(
@@ -252,6 +257,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".jpg", ".png", ".pgm", ".tif"})[: args.pictures]
     if not paths:
         sys.stderr.write(f"there are no pictures in {folder}\n")
+        return 1
+    if not args.out.parent.is_dir():
+        sys.stderr.write(f"cannot write {args.out}: there is no folder {args.out.parent}\n")
         return 1
     torch.set_num_threads(1)
     settings = {"set": args.set, "pictures": [p.name for p in paths], "size": args.size}

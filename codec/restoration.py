@@ -29,7 +29,7 @@ from dinp.entropy.tree import Tree
 VERSION = 1
 MULTIPLE = 16
 INPUTS = 10
-TILE = 2048  # pixels, a multiple of MULTIPLE
+TILE = 1536  # pixels, a multiple of MULTIPLE
 MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 107 pixels far
 _BLOCK = 1 << 13  # columns of a product at a time: the patches stay in the cache
 

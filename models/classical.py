@@ -72,7 +72,7 @@ def analytic_mask(image: np.ndarray, density: float, seed: int = 0, *, sigma: fl
     """
     image = _plane(image)
     points = point_count(density, image.shape)
-    sigma = SMOOTHING / math.sqrt(density) if sigma is None else sigma
+    sigma = min(SMOOTHING / math.sqrt(density), math.hypot(*image.shape)) if sigma is None else sigma
     confidence = np.abs(laplace(gaussian_filter(image, sigma, mode="reflect"), mode="reflect"))
     return binarise(confidence, points=points, seed=seed, lloyd=0)
 

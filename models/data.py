@@ -6,9 +6,11 @@ The labels were made on grey pictures (Pillow's `convert("L")`) below a data fol
     train/teacher_trees.npz   picture, y, x, leaves, offsets (rows y, x, side: quadtrees of 256x256, roots of 32)
     train/<picture>           the pictures
 
-Every 20th picture is held out for validation, with all its crops.
+`dinp.models.mask_labels` makes more masks, in files of the first form. Every 20th picture is held out for validation,
+with all its crops.
 """
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +27,7 @@ from dinp.models.tree_network import SIDES
 
 MASK_CROP, TREE_CROP = 192, 256
 HELD_OUT = 20
+SUFFIXES = (".jpg", ".png")
 ABSENT = -1  # a cell that does not exist in a tree
 
 
@@ -59,13 +62,16 @@ def load_masks(data: Path, limit: int | None = None, files: Sequence[Path] | Non
     columns = []
     for path in [Path(data) / "train" / "teacher_masks.npz"] if files is None else files:
         with _archive(path) as archive:
-            columns.append([archive[name][:limit] for name in ("picture", "y", "x", "bits")])
+            try:
+                columns.append([archive[name][:limit] for name in ("picture", "y", "x", "bits")])
+            except (KeyError, ValueError) as error:
+                raise DinpError(f"{path} holds no masks to imitate: {error}") from None
     picture, y, x, bits = (np.concatenate(column) for column in zip(*columns, strict=True))
     bits = np.unpackbits(bits, axis=1, count=MASK_CROP * MASK_CROP)
     masks = bits.reshape(-1, MASK_CROP, MASK_CROP)
     planes = _crops(data, picture, y, x, MASK_CROP)
     density = masks.mean(axis=(1, 2)).astype(np.float32)
-    return _held_out(Labelled(planes, [masks], density), picture)
+    return _held_out(data, Labelled(planes, [masks], density), picture)
 
 
 def load_trees(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled]:
@@ -76,7 +82,7 @@ def load_trees(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled
     trees = [split_pyramid(leaves[a:b], TREE_CROP) for a, b in pairwise(offsets)]
     labels = [np.stack(level) for level in zip(*trees, strict=True)]
     density = np.diff(offsets).astype(np.float32) / TREE_CROP**2
-    return _held_out(Labelled(_crops(data, picture, y, x, TREE_CROP), labels, density), picture)
+    return _held_out(data, Labelled(_crops(data, picture, y, x, TREE_CROP), labels, density), picture)
 
 
 def split_pyramid(leaves: np.ndarray, size: int) -> list[np.ndarray]:
@@ -161,7 +167,10 @@ def grey(path: Path) -> np.ndarray:
 def _archive(path: Path) -> "np.lib.npyio.NpzFile":
     if not path.is_file():
         raise DinpError(f"the labels {path} are missing: give the folder, or the files, that hold them")
-    return np.load(path, allow_pickle=False)
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DinpError(f"{path} holds no labels: {error}") from None
 
 
 def _crops(data: Path, picture: np.ndarray, y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
@@ -172,8 +181,11 @@ def _crops(data: Path, picture: np.ndarray, y: np.ndarray, x: np.ndarray, size: 
     return crops
 
 
-def _held_out(crops: Labelled, picture: np.ndarray) -> tuple[Labelled, Labelled]:
-    held = np.isin(picture, np.unique(picture)[HELD_OUT // 2 :: HELD_OUT])
+def _held_out(data: Path, crops: Labelled, picture: np.ndarray) -> tuple[Labelled, Labelled]:
+    """Training and validation crops; the pictures that are there decide, not those that happen to have labels."""
+    train = Path(data) / "train"
+    names = sorted(path.relative_to(train).as_posix() for path in train.rglob("*") if path.suffix in SUFFIXES)
+    held = np.isin(picture, names[HELD_OUT // 2 :: HELD_OUT])
     if held.all() or not held.any():  # too few pictures for a split, as in a trial run
         held = np.arange(len(picture)) % 2 == 1
     return crops.select(np.flatnonzero(~held)), crops.select(np.flatnonzero(held))

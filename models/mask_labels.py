@@ -8,6 +8,7 @@ inpaintings. The file is of the form that `dinp.models.data.load_masks` reads.
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dinp.errors import DinpError
+from dinp.files import check_output, write_output
 from dinp.models import data as labels
 from dinp.models.binarise import binarise
 from dinp.models.data import dihedral, grey
@@ -32,7 +34,9 @@ def make(
     progress: Callable[[int], object] = lambda _: None,
     weights: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """Masks of random crops, at random densities; from those of the shipped network, or of one with other weights.
+    """Masks of random crops, at random densities, fewer if it is interrupted.
+
+    They begin as those of the shipped network, or of one with other `weights`.
 
     Returns
     -------
@@ -40,6 +44,8 @@ def make(
         picture (N,) str, paths below train/; y, x (N,) int64, upper left corner of the crop of 192 x 192 pixels;
         density (N,) float64, wanted; bits (N, 4608) uint8, masks packed in row order.
     """
+    if count < 1 or seed < 0:
+        raise DinpError(f"at least one label must be made, and the seed must not be negative: not {count} and {seed}")
     rng = np.random.default_rng(seed)
     start = learned_mask
     if weights is not None:
@@ -53,7 +59,7 @@ def make(
     rows: list[tuple] = []
     side = labels.MASK_CROP
     low, high = np.log(DENSITIES)
-    while len(rows) < count:
+    for label in range(count):
         name = names[int(rng.integers(len(names)))]
         plane = planes.setdefault(name, grey(data / name))
         if min(plane.shape) < side:
@@ -61,7 +67,12 @@ def make(
         y, x = (int(rng.integers(length - side + 1)) for length in plane.shape)
         density, turn = float(np.exp(rng.uniform(low, high))), int(rng.integers(8))
         crop = plane[y : y + side, x : x + side].astype(np.float64)
-        mask = long_refined_mask(dihedral(crop, turn), density, len(rows), start=start)
+        try:
+            mask = long_refined_mask(dihedral(crop, turn), density, label, start=start)
+        except KeyboardInterrupt:
+            if not rows:
+                raise
+            break
         rows.append((name.removeprefix("train/"), y, x, density, np.packbits(turned_back(mask, turn))))
         progress(len(rows))
     columns = (np.array(column) for column in zip(*rows, strict=True))
@@ -90,15 +101,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{done} of {args.count} masks made\n")
 
     try:
-        if args.count < 1:
-            raise DinpError(f"at least one label must be made, not {args.count}")
+        if not args.out.parent.exists():
+            args.out.parent.mkdir(parents=True)
+        check_output(str(args.out), force=True, source=str(args.data))
         found = make(args.data, args.count, args.seed, progress, args.weights)
+        buffer = io.BytesIO()
+        np.savez(buffer, **found)
+        write_output(str(args.out), buffer.getvalue(), force=True)
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with open(args.out, "wb") as file:
-        np.savez(file, **found)
     return 0
 
 

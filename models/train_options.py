@@ -36,12 +36,31 @@ def add_start_options(parser: argparse.ArgumentParser, which: str) -> None:
 
 def run_training(args: argparse.Namespace, train: Callable[..., object]) -> int:
     """Call `train` with the common options; returns the exit code, 1 for bad input."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
     common = ("minutes", "steps", "seed", "device", "bf16", "resume")
     try:
+        _check(args)
+        if args.threads:
+            torch.set_num_threads(args.threads)
         train(**{name: getattr(args, name) for name in common})
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise DinpError for numbers that are no budget, a device that is not there, or a place that is no folder."""
+    for name, least in (("steps", 1), ("threads", 1), ("seed", 0)):
+        if getattr(args, name) is not None and getattr(args, name) < least:
+            raise DinpError(f"--{name} must be at least {least}, not {getattr(args, name)}")
+    if not args.minutes > 0:
+        raise DinpError(f"--minutes must be above 0, not {args.minutes:g}")
+    if args.device != "auto":
+        try:
+            torch.zeros(1, device=args.device)
+        except (RuntimeError, AssertionError) as error:
+            raise DinpError(f"the device {args.device} cannot be used: {str(error).splitlines()[0]}") from None
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DinpError(f"{args.out} cannot be made a folder for the results: {error.strerror}") from None

@@ -9,7 +9,7 @@ from dinp.inpaint import Inpainter
 from dinp.models import search
 from dinp.models.classical import analytic_mask, random_mask
 from dinp.models.hub import learned_mask
-from dinp.models.refined import learned_refined_mask
+from dinp.models.refined import learned_refined_mask, long_refined_mask
 from dinp.structure import known_data_of_mask
 from dinp.tonal import tonal_optimisation
 
@@ -88,3 +88,14 @@ def test_an_interrupted_search_is_filled_up():
 def test_bad_input_is_refused(image, arguments):
     with pytest.raises(DinpError):
         learned_refined_mask(image, **arguments)
+
+
+@pytest.mark.parametrize(("shape", "density"), [((1, 1), 1.0), ((1, 9), 0.3), ((17, 23), 0.01), ((24, 20), 1.0)])
+def test_long_refinement_has_the_wanted_points_at_any_size(shape, density):
+    plane = np.random.default_rng(2).uniform(0, 255, shape)
+    assert np.count_nonzero(long_refined_mask(plane, density, rounds=3)) == max(1, round(density * plane.size))
+
+
+def test_a_long_refinement_has_rounds():
+    with pytest.raises(DinpError, match="at least one round"):
+        long_refined_mask(np.zeros((8, 8)), 0.1, rounds=0)

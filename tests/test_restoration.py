@@ -13,12 +13,13 @@ import dinp
 import dinp.models
 from dinp.anticipation import anticipated, descended
 from dinp.decoder import decode_planes
-from dinp.encoder import BIT_COST, encode_planes, step_of
+from dinp.encoder import BIT_COST, _windows, encode_planes, step_of
 from dinp.models import load_restoration
 from dinp.models.hub import load_network
 from dinp.models.restoration_network import RestorationNetwork
-from dinp.placement import EFFORTS, tune
+from dinp.placement import EFFORTS, Effort, tune
 from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
+from dinp.structure import known_data_of_mask
 
 
 def decoded_plane(shape, step=6.0, seed=0):
@@ -226,12 +227,48 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
     plane[::3, ::5] += 40
     encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration)
     plain = encode_planes([plane], quality=10, effort=EFFORTS[1])
-    assert restoration.seen == [(128, 128)] * 4
+    # where they say no, the whole plane is asked
+    seen = [(128, 128)] * 4 + [(400, 432)] * (not named)
+    assert restoration.seen == seen
     assert (encoded.sections != plain.sections) == named
     assert encoded.sections[0][1:] == plain.sections[0][1:]
     shown, without = encoded.show(), plain.show()
     assert np.array_equal(shown, without) == (not named)
-    assert restoration.seen == [(128, 128)] * 4 + [(400, 432)] * named
+    assert restoration.seen == seen + [(400, 432)] * named
+
+
+class Fading(Restoration):
+    """Halves the error of the planes that it is given first, and doubles that of later ones."""
+
+    def __init__(self, picture, good):
+        super().__init__({})
+        self.picture, self.good = picture, good
+
+    def __call__(self, plane):
+        self.good -= 1
+        return plane.reconstruction + (0.5 if self.good >= 0 else -1) * (self.picture - plane.reconstruction)
+
+
+@pytest.mark.parametrize("good", [1, 2])
+def test_what_was_done_for_a_restoration_that_does_not_help_is_undone(good):
+    plane = smooth_plane((64, 64))
+    effort = Effort(0.75, 1, 0, anticipate=True)
+    with_one = encode_planes([plane], quality=30, effort=effort, restoration=Fading(plane, good))
+    plain = encode_planes([plane], quality=30, effort=effort)
+    assert with_one.sections[0][0] == plain.sections[0][0]  # names no restoration
+    if good == 1:  # that tells where to grow, no more
+        return
+    errors = [np.mean((plane - coded.show()) ** 2.0) for coded in (with_one, plain)]
+    assert errors[0] < 1.2 * errors[1]
+
+
+def test_windows_lie_where_the_points_are():
+    mask = np.zeros((400, 432), dtype=bool)
+    mask[150:190, 20:60] = mask[10:14, 300:304] = mask[390:, 420:] = True
+    windows = _windows(known_data_of_mask(mask, 1), mask.shape)
+    assert len(windows) == 4
+    assert sum(int(mask[window].sum()) for window in windows) >= mask.sum() - 40
+    assert all(mask[window].shape == (128, 128) or window[1].stop == 432 for window in windows)
 
 
 def test_report_says_what_the_decoder_shows():

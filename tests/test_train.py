@@ -96,3 +96,38 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
     assert train.learning_rate(0, 0.0) == pytest.approx(train.LEARNING_RATE / train.WARM_UP)
     assert train.learning_rate(10**6, 0.0) == pytest.approx(train.LEARNING_RATE)
     assert train.learning_rate(10**6, 1.0) == pytest.approx(train.LEARNING_RATE / 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--minutes", "0"], "--minutes must be above 0"),
+        (["--steps", "0"], "--steps must be at least 1"),
+        (["--seed", "-1"], "--seed must be at least 0"),
+        (["--steps", "1", "--device", "nonsense"], "device nonsense cannot be used"),
+        (["--steps", "1", "--labels", "LABELS"], "holds no labels"),
+        (["--steps", "1", "--labels", "MASKS"], "holds no masks to imitate"),
+    ],
+)
+def test_bad_options_are_one_sentence(folder, capsys, options, message):
+    (folder / "LABELS").write_text("no archive")
+    np.savez(folder / "MASKS", bits=np.zeros(3))
+    (folder / "MASKS.npz").rename(folder / "MASKS")
+    options = [str(folder / o) if o in ("LABELS", "MASKS") else o for o in options]
+    assert train.main(["mask", "--data", str(folder), "--out", str(folder / "run"), *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_the_results_need_a_folder(folder, capsys):
+    (folder / "file").write_text("")
+    assert train.main(["tree", "--data", str(folder), "--out", str(folder / "file"), "--steps", "1"]) == 1
+    assert "cannot be made a folder" in capsys.readouterr().err
+
+
+def test_the_same_pictures_are_held_out_whatever_has_labels(folder):
+    (folder / "few.npz").write_bytes((folder / "train" / "teacher_masks.npz").read_bytes())
+    with np.load(folder / "few.npz") as found:
+        np.savez(folder / "few.npz", **{name: found[name][2:] for name in found.files})
+    every, few = (data.load_masks(folder, files=files)[1] for files in (None, [folder / "few.npz"]))
+    assert {plane.tobytes() for plane in few.planes} <= {plane.tobytes() for plane in every.planes}
