@@ -124,7 +124,7 @@ def encode_plane(
             best = coded(target, ahead, BIT_COST_AHEAD)
             if effort.repeats:
                 best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, BIT_COST_AHEAD * step * step)
-            wins = _gains(plane, restored(best.code, known, best.plain(), restoration), best.plain())
+            wins = _wins(plane, best, known, restoration, windows=effort.windows)
         if not wins:
             restoration = None
     if not wins:

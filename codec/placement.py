@@ -33,8 +33,8 @@ class Effort:
 
     With `anticipate` the last stage of growth looks at the error that a restoration leaves, and the values are then
     tuned to what it will add; after that come `descents`, steps along the gradient through it, and `repeats` of the
-    choice of levels along that gradient, see `dinp.anticipation`. Without, and with `windows`, a part of the plane may
-    tell that restoration pays.
+    choice of levels along that gradient, see `dinp.anticipation`. With `windows` a part of the plane may tell that
+    restoration pays.
     """
 
     share: float
@@ -48,7 +48,7 @@ class Effort:
 
 EFFORTS = {
     1: Effort(1.0, 0, 0, windows=True),
-    2: Effort(0.75, 3, 1, anticipate=True),
+    2: Effort(0.75, 3, 1, anticipate=True, windows=True),
     3: Effort(0.75, 3, 6, anticipate=True, descents=2, repeats=2),
 }
 DEFAULT_EFFORT = EFFORTS[2]

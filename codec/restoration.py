@@ -31,7 +31,7 @@ MULTIPLE = 16
 INPUTS = 10
 TILE = 1536  # pixels, a multiple of MULTIPLE
 MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 107 pixels far
-_BLOCK = 1 << 13  # columns of a product at a time: the patches stay in the cache
+_BLOCK = 1 << 12  # columns of a product at a time: the patches stay in the cache
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,9 @@ class Restoration:
             encoded.append(x)
         for i in (2, 1, 0):
             x = self._block(encoded[i] + self._up(x, f"up.{i}"), f"decode.{i}", tape)
-        x = _relu(x, tape)
-        out = _inside(self._convolution(x, "head")) * np.float32(correction_scale(plane.step))
+        if tape is not None:
+            tape.append(x > 0)
+        out = _inside(self._convolution(x, "head", rectified=True)) * np.float32(correction_scale(plane.step))
         _, rows, columns = out.shape
         full = out.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1).reshape(2 * rows, 2 * columns)
         height, width = plane.mask.shape
@@ -169,7 +170,7 @@ class Restoration:
         full = np.zeros((rows, columns), dtype=np.float32)
         full[:height, :width] = change * correction_scale(step)
         parts = full.reshape(rows // 2, 2, columns // 2, 2).transpose(1, 3, 0, 2)
-        x = self._convolution(_bordered(parts.reshape(4, rows // 2, columns // 2)), "head", transposed=True)
+        x = self._transposed(_bordered(parts.reshape(4, rows // 2, columns // 2)), "head")
         x *= tape.pop()
         below = []
         for i in range(3):
@@ -178,48 +179,37 @@ class Restoration:
             x = self._up_adjoint(x, f"up.{i}")
         for i in (3, 2, 1):
             x = self._down_adjoint(self._block_adjoint(x, f"encode.{i}", tape), f"down.{i - 1}") + below[i - 1]
-        x = self._convolution(self._block_adjoint(x, "encode.0", tape), "stem", transposed=True)
+        x = self._transposed(self._block_adjoint(x, "encode.0", tape), "stem")
         grey = _inside(x)[:4].reshape(2, 2, rows // 2, columns // 2).transpose(2, 0, 3, 1).reshape(rows, columns) / 64
         grey[:, width - 1] = grey[:, width - 1 :].sum(axis=1)  # what continues the plane is its last column and row
         grey[height - 1] = grey[height - 1 :].sum(axis=0)
         return grey[:height, :width]
 
     def _block(self, x: np.ndarray, name: str, tape: list[np.ndarray] | None) -> np.ndarray:
-        y = self._convolution(_relu(x, tape), f"{name}.first")
-        y = self._convolution(_relu(y, tape), f"{name}.second")
-        y += x
-        return y
+        y = self._convolution(x, f"{name}.first", rectified=True)
+        if tape is not None:
+            tape += [x > 0, y > 0]
+        return self._convolution(y, f"{name}.second", rectified=True, plus=x)
 
     def _block_adjoint(self, x: np.ndarray, name: str, tape: list[np.ndarray]) -> np.ndarray:
-        y = self._convolution(x, f"{name}.second", transposed=True)
+        y = self._transposed(x, f"{name}.second")
         y *= tape.pop()
-        y = self._convolution(y, f"{name}.first", transposed=True)
+        y = self._transposed(y, f"{name}.first")
         y *= tape.pop()
         y += x
         return y
 
-    def _convolution(self, x: np.ndarray, name: str, *, transposed: bool = False) -> np.ndarray:
-        """3x3 convolution of a bordered field (C, h + 2, w + 2) to another; or the transpose of its linear part."""
+    def _convolution(
+        self, x: np.ndarray, name: str, *, rectified: bool = False, plus: np.ndarray | None = None
+    ) -> np.ndarray:
+        """3x3 convolution of a bordered field (C, h + 2, w + 2), rectified before or not, to another, plus a field."""
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-        if transposed:
-            weight = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        channels, height, width = x.shape
-        kernel = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
-        flat = x.reshape(channels, -1)
-        first, last = width + 1, flat.shape[1] - width - 1
-        out = np.empty((len(weight), flat.shape[1]), dtype=np.float32)
-        out[:, :first], out[:, last:] = 0, 0
-        patches = np.empty((9, channels, min(_BLOCK, last - first)), dtype=np.float32)
-        for start in range(first, last, _BLOCK):
-            n = min(_BLOCK, last - start)
-            for k in range(9):
-                at = start + (k // 3 - 1) * width + k % 3 - 1
-                patches[k, :, :n] = flat[:, at : at + n]
-            block = patches if n == patches.shape[2] else patches[:, :, :n].copy()
-            np.matmul(kernel, block.reshape(9 * channels, n), out=out[:, start : start + n])
-        if not transposed:
-            out += bias[:, None]
-        return _cleared(out.reshape(-1, height, width))
+        return _convolved(x, weight, bias, rectified, plus)
+
+    def _transposed(self, x: np.ndarray, name: str) -> np.ndarray:
+        """The transpose of the linear part of `_convolution`."""
+        weight = self.weights[f"{name}.weight"].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        return _convolved(x, weight, np.zeros(len(weight), dtype=np.float32))
 
     def _down(self, x: np.ndarray, name: str) -> np.ndarray:
         """2x2 convolution of disjoint blocks."""
@@ -266,10 +256,38 @@ def _tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], ...]]:
             )
 
 
-def _relu(x: np.ndarray, tape: list[np.ndarray] | None) -> np.ndarray:
-    if tape is not None:
-        tape.append(x > 0)
-    return np.maximum(x, 0)
+def _convolved(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, rectified: bool = False, plus: np.ndarray | None = None
+) -> np.ndarray:
+    """3x3 convolution by three products a block, one for each row of the kernel, with what they share in the cache."""
+    channels, height, width = x.shape
+    kernels = np.ascontiguousarray(weight.transpose(2, 0, 3, 1).reshape(3, len(weight), -1))
+    flat, added = x.reshape(channels, -1), None if plus is None else plus.reshape(len(weight), -1)
+    first, last = width + 1, flat.shape[1] - width - 1
+    out = np.empty((len(weight), flat.shape[1]), dtype=np.float32)
+    out[:, :first], out[:, last:] = 0, 0
+    longest = min(_BLOCK, last - first)
+    shifted = np.empty((3 * channels, longest + 2 * width), dtype=np.float32)
+    term = np.empty((len(weight), longest), dtype=np.float32)
+    for start in range(first, last, _BLOCK):
+        n = min(_BLOCK, last - start)
+        for k in range(3):  # the block and a row before and after, moved by -1, 0 and 1
+            at = start - width + k - 1
+            begin, end = max(at, 0), min(at + n + 2 * width, flat.shape[1])
+            part = shifted[k * channels : (k + 1) * channels, begin - at : end - at]
+            if rectified:
+                np.maximum(flat[:, begin:end], 0, out=part)
+            else:
+                part[...] = flat[:, begin:end]
+        block = out[:, start : start + n]
+        np.matmul(kernels[0], shifted[:, :n], out=block)
+        block += bias[:, None]
+        for k in (1, 2):
+            np.matmul(kernels[k], shifted[:, k * width : k * width + n], out=term[:, :n])
+            block += term[:, :n]
+        if added is not None:
+            block += added[:, start : start + n]
+    return _cleared(out.reshape(-1, height, width))
 
 
 def _bordered(x: np.ndarray) -> np.ndarray:

@@ -262,6 +262,20 @@ def test_what_was_done_for_a_restoration_that_does_not_help_is_undone(good):
     assert errors[0] < 1.2 * errors[1]
 
 
+@pytest.mark.parametrize("effort", [1, 2])
+def test_flat_windows_do_not_speak_for_a_plane(effort):
+    from skimage.data import camera
+
+    picture = camera()[:400, :432].copy()
+    for y in (36, 236):
+        for x in (44, 260):
+            picture[y : y + 130, x : x + 130] = 255
+    restored, plain = (
+        dinp.encode_with_report(picture, quality=20, effort=effort, restore=flag) for flag in (True, False)
+    )
+    assert restored.psnr > plain.psnr + 0.5
+
+
 def test_windows_lie_where_the_points_are():
     mask = np.zeros((400, 432), dtype=bool)
     mask[150:190, 20:60] = mask[10:14, 300:304] = mask[390:, 420:] = True
