@@ -11,14 +11,14 @@ from dinp.models.exchange import curvature
 from dinp.models.hub import learned_mask
 from dinp.models.search import Progress, Search, checked_plane, finish, inpainted, voronoi, with_count, worst_pixels
 
-SHARE = 0.95
+SHARE = 1.0
 MOVES = (0.1, 0.1, 0.1, 0.05, 0.02)  # of the points, in each round
 LONG = 40  # rounds
 LONG_MOVES = (0.084, 0.004)  # of the points, in the first round and after the last
 
 # chosen, like those above, on pictures for tuning, by PSNR after tonal optimisation
 MEAN_STEP = 0.5  # of a cell's mean error, added to the value at its point
-SMOOTHED = 0.3  # part of the error in which to look for new points that is smoothed
+SMOOTHED = 0.5  # part of the error in which to look for new points that is smoothed
 SMOOTHING = 0.7  # pixels
 AREA_EXPONENT = 0.45  # of a cell's area, by which its error is divided
 PROTECTION = 4.0  # factor of the cost of removing a point whose cell is to get another
