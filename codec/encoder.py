@@ -125,9 +125,7 @@ def encode_plane(
             if effort.repeats:
                 best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, BIT_COST_AHEAD * step * step)
             wins = _wins(plane, best, known, restoration, windows=effort.windows)
-        if not wins:
-            restoration = None
-    if not wins:
+    if not wins:  # what quantisation does may still be worth restoring
         best = coded(plane, trial)
         wins = restoration is not None and _wins(plane, best, known, restoration, windows=effort.windows)
     code, show = best.code, best.plain
