@@ -237,27 +237,25 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
     assert restoration.seen == seen + [(400, 432)] * named
 
 
-class Fading(Restoration):
-    """Halves the error of the planes that it is given first, and doubles that of later ones."""
+class Fickle(Restoration):
+    """Halves the errors of some of the planes that it is given, one after the other, and doubles those of others."""
 
-    def __init__(self, picture, good):
+    def __init__(self, picture, *good):
         super().__init__({})
-        self.picture, self.good = picture, good
+        self.picture, self.good = picture, list(good)
 
     def __call__(self, plane):
-        self.good -= 1
-        return plane.reconstruction + (0.5 if self.good >= 0 else -1) * (self.picture - plane.reconstruction)
+        good = bool(self.good) and self.good.pop(0)
+        return plane.reconstruction + (0.5 if good else -1) * (self.picture - plane.reconstruction)
 
 
-@pytest.mark.parametrize("good", [1, 2])
+@pytest.mark.parametrize("good", [(True,), (True, True)])
 def test_what_was_done_for_a_restoration_that_does_not_help_is_undone(good):
     plane = smooth_plane((64, 64))
     effort = Effort(0.75, 1, 0, anticipate=True)
-    with_one = encode_planes([plane], quality=30, effort=effort, restoration=Fading(plane, good))
+    with_one = encode_planes([plane], quality=30, effort=effort, restoration=Fickle(plane, *good))
     plain = encode_planes([plane], quality=30, effort=effort)
     assert with_one.sections[0][0] == plain.sections[0][0]  # names no restoration
-    if good == 1:  # that tells where to grow, no more
-        return
     errors = [np.mean((plane - coded.show()) ** 2.0) for coded in (with_one, plain)]
     assert errors[0] < 1.2 * errors[1]
 
@@ -274,6 +272,14 @@ def test_flat_windows_do_not_speak_for_a_plane(effort):
         dinp.encode_with_report(picture, quality=20, effort=effort, restore=flag) for flag in (True, False)
     )
     assert restored.psnr > plain.psnr + 0.5
+
+
+def test_restoration_that_helps_only_after_quantisation_is_named():
+    plane = smooth_plane((64, 64))
+    effort = Effort(0.75, 1, 0, anticipate=True)
+    coded = encode_planes([plane], quality=30, effort=effort, restoration=Fickle(plane, True, False, True, True))
+    plain = encode_planes([plane], quality=30, effort=effort)
+    assert coded.sections[0][0] != plain.sections[0][0]
 
 
 def test_windows_lie_where_the_points_are():
