@@ -80,7 +80,10 @@ def descended(plane: np.ndarray, trial: Trial, seen: DecodedPlane, restoration: 
             break
         nudged = restoration(replace(seen, reconstruction=reconstruction + change / size))  # by a grey level
         effect = (nudged - restored) * size
-        length = float(np.sum((plane - restored) * effect) / np.sum(effect * effect))
+        energy = float(np.sum(effect * effect))
+        if not energy > 0:
+            break
+        length = float(np.sum((plane - restored) * effect)) / energy
         values += length * scaling * direction
         reconstruction += length * change
     return replace(trial, values=values, reconstruction=reconstruction)

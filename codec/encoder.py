@@ -106,8 +106,8 @@ def encode_plane(
     code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
     known = trial.known
 
-    def coded(target: np.ndarray, trial: Trial, bit_cost: float = BIT_COST) -> Coded:
-        choice = level_choice(target, trial, index, bit_cost * step * step)
+    def coded(target: np.ndarray, trial: Trial, bit_cost: float) -> Coded:
+        choice = level_choice(target, trial, index, bit_cost)
         stream, levels, information = encode_stream(trial.structure, known, index, choice)
         chosen = replace(code, levels=levels)
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
@@ -121,12 +121,13 @@ def encode_plane(
                 seen = described(code, known, ahead.reconstruction)
                 ahead = descended(plane, ahead, seen, restoration, effort.descents)
                 target = ahead.reconstruction
-            best = coded(target, ahead, BIT_COST_AHEAD)
+            bit_cost = BIT_COST_AHEAD * step * step
+            best = coded(target, ahead, bit_cost)
             if effort.repeats:
-                best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, BIT_COST_AHEAD * step * step)
+                best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, bit_cost)
             wins = _wins(plane, best, known, restoration, windows=effort.windows)
     if not wins:  # what quantisation does may still be worth restoring
-        best = coded(plane, trial)
+        best = coded(plane, trial, BIT_COST * step * step)
         wins = restoration is not None and _wins(plane, best, known, restoration, windows=effort.windows)
     code, show = best.code, best.plain
     if wins:
@@ -141,7 +142,7 @@ def _repeated(
     trial: Trial,
     restoration: Restoration,
     repeats: int,
-    coded: Callable[[np.ndarray, Trial], Coded],
+    coded: Callable[[np.ndarray, Trial, float], Coded],
     bit_cost: float,
 ) -> Coded:
     """The best of a choice of levels and its repetitions, by the error after restoration and the bits."""
@@ -159,7 +160,7 @@ def _repeated(
             best, least = latest, cost
         if repeat < repeats:
             start = replace(trial, values=latest.code.values(trial.known), reconstruction=reconstruction)
-            latest = coded(*aimed(start, reconstruction + PULL * pull))
+            latest = coded(*aimed(start, reconstruction + PULL * pull), bit_cost)
     return best
 
 
@@ -172,7 +173,8 @@ def _shown(trial: Trial, step: float, restoration: Restoration) -> np.ndarray:
 def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restoration, *, windows: bool) -> bool:
     """Whether restoration makes a coded plane better; with `windows` in four windows of a large plane, or in all of it.
 
-    The windows lie in the four quarters, each where its quarter has most points: where something is to be restored.
+    The windows' corners lie in the four quarters of where they can be, where a window has most points: there something
+    is to be restored.
     """
     seen = described(coded.code, known, coded.plain())
     if windows and min(plane.shape) >= 3 * WINDOW:
@@ -183,12 +185,13 @@ def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restor
 
 
 def _windows(known: KnownData, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """The window of most points in each quarter of a plane, in step with its cells."""
+    """Windows of most points, one for each quarter of the places that they can have in step with the plane's cells."""
     counts, _, _ = np.histogram2d(known.y, known.x, bins=[np.arange(0, side + CELL, CELL) for side in shape])
     sums = sliding_window_view(counts, (WINDOW // CELL, WINDOW // CELL)).sum(axis=(2, 3))
     parts = []
-    for y, x in product(*((0, size // 2) for size in sums.shape)):
-        quarter = sums[y : y + max(1, sums.shape[0] // 2), x : x + max(1, sums.shape[1] // 2)]
+    halves = [((0, size // 2), (size // 2, size)) for size in sums.shape]
+    for (y, bottom), (x, right) in product(*halves):
+        quarter = sums[y:bottom, x:right]
         i, j = np.unravel_index(np.argmax(quarter), quarter.shape)
         top, left = CELL * (y + int(i)), CELL * (x + int(j))
         parts.append((slice(top, min(top + WINDOW, shape[0])), slice(left, min(left + WINDOW, shape[1]))))

@@ -273,12 +273,12 @@ def _convolved(
         n = min(_BLOCK, last - start)
         for k in range(3):  # the block and a row before and after, moved by -1, 0 and 1
             at = start - width + k - 1
-            begin, end = max(at, 0), min(at + n + 2 * width, flat.shape[1])
-            part = shifted[k * channels : (k + 1) * channels, begin - at : end - at]
+            around = flat[:, at : at + n + 2 * width]
+            part = shifted[k * channels : (k + 1) * channels, : n + 2 * width]
             if rectified:
-                np.maximum(flat[:, begin:end], 0, out=part)
+                np.maximum(around, 0, out=part)
             else:
-                part[...] = flat[:, begin:end]
+                part[...] = around
         block = out[:, start : start + n]
         np.matmul(kernels[0], shifted[:, :n], out=block)
         block += bias[:, None]

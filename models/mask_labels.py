@@ -59,22 +59,21 @@ def make(
     rows: list[tuple] = []
     side = labels.MASK_CROP
     low, high = np.log(DENSITIES)
-    for label in range(count):
-        name = names[int(rng.integers(len(names)))]
-        plane = planes.setdefault(name, grey(data / name))
-        if min(plane.shape) < side:
-            raise DinpError(f"the picture {name} is smaller than {side} x {side} pixels: take it out")
-        y, x = (int(rng.integers(length - side + 1)) for length in plane.shape)
-        density, turn = float(np.exp(rng.uniform(low, high))), int(rng.integers(8))
-        crop = plane[y : y + side, x : x + side].astype(np.float64)
-        try:
+    try:
+        for label in range(count):
+            name = names[int(rng.integers(len(names)))]
+            plane = planes.setdefault(name, grey(data / name))
+            if min(plane.shape) < side:
+                raise DinpError(f"the picture {name} is smaller than {side} x {side} pixels: take it out")
+            y, x = (int(rng.integers(length - side + 1)) for length in plane.shape)
+            density, turn = float(np.exp(rng.uniform(low, high))), int(rng.integers(8))
+            crop = plane[y : y + side, x : x + side].astype(np.float64)
             mask = long_refined_mask(dihedral(crop, turn), density, label, start=start)
-        except KeyboardInterrupt:
-            if not rows:
-                raise
-            break
-        rows.append((name.removeprefix("train/"), y, x, density, np.packbits(turned_back(mask, turn))))
-        progress(len(rows))
+            rows.append((name.removeprefix("train/"), y, x, density, np.packbits(turned_back(mask, turn))))
+            progress(len(rows))
+    except KeyboardInterrupt:
+        if not rows:
+            raise
     columns = (np.array(column) for column in zip(*rows, strict=True))
     return dict(zip(("picture", "y", "x", "density", "bits"), columns, strict=True))
 
@@ -101,13 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{done} of {args.count} masks made\n")
 
     try:
-        if not args.out.parent.exists():
-            args.out.parent.mkdir(parents=True)
+        try:
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DinpError(f"{args.out.parent} cannot be made a folder: {error.strerror}") from None
         check_output(str(args.out), force=True, source=str(args.data))
         found = make(args.data, args.count, args.seed, progress, args.weights)
         buffer = io.BytesIO()
         np.savez(buffer, **found)
         write_output(str(args.out), buffer.getvalue(), force=True)
+        if len(found["bits"]) < args.count:
+            sys.stderr.write(f"interrupted: {len(found['bits'])} of {args.count} masks are in {args.out}\n")
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1

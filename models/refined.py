@@ -1,4 +1,4 @@
-"""Learned and refined masks: the network places most points, a few inpaintings show where the others are missing."""
+"""Learned and refined masks: the network places the points, a few inpaintings show where some should rather be."""
 
 from collections.abc import Callable
 

@@ -49,3 +49,20 @@ def test_long_refinement_is_worth_more():
     masks = [method(plane, 0.05, 1) for method in (learned_refined_mask, long_refined_mask)]
     short, long = (mask_worth(plane, mask).tonal_psnr for mask in masks)
     assert long > short
+
+
+def test_an_interrupted_run_keeps_its_masks(folder, monkeypatch, capsys):
+    made = []
+
+    def interrupted(*args, **options):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(long_refined_mask(*args, rounds=1, **options))
+        return made[-1]
+
+    monkeypatch.setattr(mask_labels, "long_refined_mask", interrupted)
+    out = folder / "masks.npz"
+    assert mask_labels.main(["--data", str(folder), "--out", str(out), "--count", "5"]) == 0
+    assert "2 of 5 masks" in capsys.readouterr().err
+    with np.load(out) as found:
+        assert len(found["bits"]) == 2
