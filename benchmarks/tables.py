@@ -179,10 +179,11 @@ def rate_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) -> 
 
 def gain_table(title: str, restored: dict[str, Curve], plain: dict[str, Curve], metric: str) -> Table:
     """What restoration gains at equal rates: mean, lowest and highest over the pictures that both reach a rate on."""
+    common = [name for name in plain if name in restored]
     lines = []
     for rate in RATES:
         gains = np.array(
-            [restored[name].at(np.array([rate]))[0] - plain[name].at(np.array([rate]))[0] for name in plain]
+            [restored[name].at(np.array([rate]))[0] - plain[name].at(np.array([rate]))[0] for name in common]
         )
         gains = gains[np.isfinite(gains)]
         digits = DIGITS[metric]
