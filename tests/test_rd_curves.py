@@ -150,3 +150,9 @@ def test_every_codec_has_a_name_and_a_style():
 
     assert codecs.CODECS.keys() == plots.STYLES.keys()
     assert codecs.CODECS.keys() <= tables.NAMES.keys()
+
+
+def test_gain_is_told_over_the_pictures_that_both_have():
+    curve, better = (Curve(np.array([0.04, 0.6]), np.array([low, low + 10])) for low in (20.0, 21.0))
+    found = tables.gain_table("t", {"a": better, "c": better}, {"a": curve, "b": curve}, "psnr")
+    assert [row[1:] for row in found.rows][2] == ("+1.00", "+1.00", "+1.00", "1 of 2")
