@@ -199,7 +199,8 @@ def _windows(known: KnownData, shape: tuple[int, int]) -> list[tuple[slice, slic
 
 
 def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    """Parts of several planes, one flat array a plane: a window at the border of a plane may be cut."""
+    return [np.concatenate([part.ravel() for part in column]) for column in zip(*parts, strict=True)]
 
 
 def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:

@@ -94,8 +94,11 @@ def make(
     chosen: str = "train",
     limit: int | None = None,
     progress: Callable[[int, int], object] = lambda *_: None,
+    restore: bool = False,
 ) -> tuple[list[Turn], list[bytes]]:
     """Code every picture of a set ("train", "tune") once, or `limit` of them.
+
+    With `restore` the encoder looks ahead to the shipped restoration, and makes what that one is to get in use.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def make(
         with Image.open(Path(data) / name) as image:
             pixels = image.width * image.height
         turn, quality, effort = draw_turn(rng, name, pixels)
-        files.append(dinp.encode(turn.apply(data), quality=quality, effort=effort, restore=False))
+        files.append(dinp.encode(turn.apply(data), quality=quality, effort=effort, restore=restore))
         turns.append(turn)
         progress(done + 1, len(names))
     return turns, files
@@ -167,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", choices=sorted(FOLDERS), default="train", help="pictures to code (default: train)")
     parser.add_argument("--seed", type=int, default=1, help="of qualities, sizes and orientations")
     parser.add_argument("--limit", type=int, help="use so many pictures only")
+    parser.add_argument("--restore", action="store_true", help="code with the shipped restoration in view")
     args = parser.parse_args(argv)
 
     def progress(done: int, total: int) -> None:
@@ -174,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{done} of {total} pictures coded\n")
 
     try:
-        turns, files = make(args.data, args.seed, args.set, args.limit, progress)
+        turns, files = make(args.data, args.seed, args.set, args.limit, progress, args.restore)
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1

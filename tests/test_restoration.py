@@ -294,6 +294,17 @@ def test_windows_lie_where_the_points_are():
     assert all(mask[window].shape == (128, 128) or window[1].stop == 432 for window in windows)
 
 
+@pytest.mark.parametrize("effort", [1, 2])
+def test_windows_that_the_border_cuts(effort):
+    plane = np.full((391, 425), 128.0)
+    plane[-64:, -64:] += np.random.default_rng(1).normal(0, 50, (64, 64))  # one window ends at the border
+    restoration = Towards(128.0)
+    encode_planes([plane], quality=30, effort=EFFORTS[effort], restoration=restoration)
+    windows = {shape for shape in restoration.seen if max(shape) <= 128}
+    assert (128, 128) in windows
+    assert len(windows) > 1
+
+
 def test_report_says_what_the_decoder_shows():
     encoding = dinp.encode_with_report(photograph(), quality=30)
     decoded = np.asarray(dinp.decode(encoding.data)).astype(int)
