@@ -3,7 +3,8 @@
     python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
     python -m dinp.models.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
 
-(`surrogate` and `restoration` in their place start `dinp.models.train_surrogate` and `dinp.models.train_restoration`.)
+(`surrogate`, `solver` and `restoration` in their place start `dinp.models.train_surrogate`,
+`dinp.models.train_solver` and `dinp.models.train_restoration`.)
 
 `DATA` holds the labels and pictures that `dinp.models.data` describes. The folder `--out` receives
 
@@ -50,7 +51,7 @@ VALIDATION_CROPS = 64
 
 
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
-ELSEWHERE = ("restoration", "surrogate")  # trained by modules of their own
+ELSEWHERE = ("restoration", "solver", "surrogate")  # trained by modules of their own
 
 
 @dataclass
