@@ -3,9 +3,9 @@
     python -m dinp.models.train solver --data DATA --out runs/solver --minutes 30 --seed 1 [--resume]
 
 What a surrogate stands in for in `dinp.models.train_surrogate` is done here: the inpainting itself, by
-`dinp.models.inpainting_layer`, whose gradient takes one further solve. `DATA` holds pictures in train/bsds and train/cid22, and in tune/cid22 those of
-the validation. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weights.npz`, as those of
-`dinp.models.train`; the curve holds losses, and PSNR on tuning pictures.
+`dinp.models.inpainting_layer`, whose gradient takes one further solve. `DATA` holds pictures in train/bsds and
+train/cid22, and in tune/cid22 those of the validation. The folder `--out` receives `checkpoint.pt`, `curve.json` and
+`weights.npz`, as those of `dinp.models.train`; the curve holds losses, and PSNR on tuning pictures.
 
 Confidences enter the inpainting on the way from soft to binary, and known values corrected by the mean errors of their
 cells, both as `dinp.models.train_surrogate` explains, with the same loss.
