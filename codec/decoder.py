@@ -11,6 +11,7 @@ from dinp.restoration import VERSION, DecodedPlane, Restoration, side_map
 from dinp.section import PlaneCode, decode_section
 from dinp.steps import GREY, STEP_TABLE
 from dinp.structure import KnownData
+from dinp.threads import single_blas
 
 
 def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
@@ -31,6 +32,7 @@ def described(code: PlaneCode, known: KnownData, reconstruction: np.ndarray) -> 
     return DecodedPlane(reconstruction, known.mask, sides, float(STEP_TABLE[code.step_index]) / GREY)
 
 
+@single_blas()
 def decode_planes(
     sections: list[bytes],
     shapes: list[tuple[int, int]],

@@ -25,6 +25,7 @@ from dinp.restoration import VERSION, Restoration
 from dinp.section import PlaneCode, encode_stream, section_header
 from dinp.steps import nearest_step_index
 from dinp.structure import KnownData
+from dinp.threads import in_parallel, single_blas
 
 ROOT_LOG2 = 5
 BIT_COST = 1.5  # squared error that a bit must save, in squared steps
@@ -107,7 +108,7 @@ def encode_plane(
     known = trial.known
 
     def coded(target: np.ndarray, trial: Trial, bit_cost: float) -> Coded:
-        choice = level_choice(target, trial, index, bit_cost)
+        choice = level_choice(target, trial, index, bit_cost, effort.renewal)
         stream, levels, information = encode_stream(trial.structure, known, index, choice)
         chosen = replace(code, levels=levels)
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
@@ -179,7 +180,9 @@ def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restor
     seen = described(coded.code, known, coded.plain())
     if windows and min(plane.shape) >= 3 * WINDOW:
         parts = _windows(known, plane.shape)
-        if _gains(*_joined([(plane[p], restoration(seen.window(p)), seen.reconstruction[p]) for p in parts])):
+        better = in_parallel(lambda p: restoration(seen.window(p)), parts)
+        original, decoded = ([u[p] for p in parts] for u in (plane, seen.reconstruction))
+        if _gains(_joined(original), _joined(better), _joined(decoded)):
             return True
     return _gains(plane, restoration(seen), seen.reconstruction)
 
@@ -198,9 +201,9 @@ def _windows(known: KnownData, shape: tuple[int, int]) -> list[tuple[slice, slic
     return parts
 
 
-def _joined(parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-    """Parts of several planes, one flat array a plane: a window at the border of a plane may be cut."""
-    return [np.concatenate([part.ravel() for part in column]) for column in zip(*parts, strict=True)]
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Parts of a plane in one flat array: a window at the border of a plane may be cut."""
+    return np.concatenate([part.ravel() for part in parts])
 
 
 def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
@@ -214,6 +217,7 @@ def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
     return errors[0] < (1 - LEAST_GAIN) * errors[1]
 
 
+@single_blas()
 def encode_planes(
     planes: list[np.ndarray],
     *,

@@ -18,13 +18,13 @@ from dinp.entropy.order import Pass
 from dinp.entropy.tree import Tree
 from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, symbols_of, walk_values
 from dinp.inpaint import Inpainter
-from dinp.placement import Trial
+from dinp.placement import DEFAULT_EFFORT, Trial
 from dinp.steps import GREY, steps_of
 from dinp.structure import KnownData
 from dinp.tonal import tonal_optimisation
 
 CANDIDATES = (-1, 0, 1)
-FIRST_RENEWAL, RENEWAL_GROWTH = 0.05, 1.5  # of the values; renewals follow when half as many again are quantised
+FIRST_RENEWAL = 0.05  # of the values
 
 # weight per pixel of a cell of side 1, 2, 4, ...: squared norm of what one value inpaints, measured on tuning pictures
 _WEIGHT = np.array([1.15, 0.44, 0.5, 0.26, 0.31, 0.31, 0.31, 0.31])
@@ -40,7 +40,9 @@ def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
     return np.full(known.y.size, _WEIGHT_OF_PIXEL + _WEIGHT_AROUND * governed)
 
 
-def level_choice(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> LevelsOf:
+def level_choice(
+    plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float, growth: float = DEFAULT_EFFORT.renewal
+) -> LevelsOf:
     """The choice of levels for optimised values, to be used once, in coding order.
 
     Parameters
@@ -53,6 +55,8 @@ def level_choice(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: flo
         See `dinp.steps`.
     bit_cost : float
         Lambda: squared error, summed over pixels, that a bit must save.
+    growth : float
+        The free values are optimised anew when so many times as many are quantised as the time before.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def level_choice(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: flo
                 inpainter, known, plane, values, steps=1, cycles=1, reconstruction=reconstruction, free=free
             )
             moved[:] = 0
-            renewal = RENEWAL_GROWTH * done
+            renewal = growth * done
         wanted = values[p.index] / step[p.index]
         row = np.arange(wanted.size)
         levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)

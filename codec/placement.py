@@ -34,7 +34,8 @@ class Effort:
     With `anticipate` the last stage of growth looks at the error that a restoration leaves, and the values are then
     tuned to what it will add; after that come `descents`, steps along the gradient through it, and `repeats` of the
     choice of levels along that gradient, see `dinp.anticipation`. With `windows` a part of the plane may tell that
-    restoration pays.
+    restoration pays. Values are optimised anew while their levels are chosen, whenever `renewal` times as many are
+    quantised as the time before.
     """
 
     share: float
@@ -44,10 +45,11 @@ class Effort:
     windows: bool = False
     descents: int = 0
     repeats: int = 0
+    renewal: float = 1.5
 
 
 EFFORTS = {
-    1: Effort(1.0, 0, 0, windows=True),
+    1: Effort(1.0, 0, 0, windows=True, renewal=2.5),
     2: Effort(0.75, 3, 1, anticipate=True, windows=True),
     3: Effort(0.75, 3, 6, anticipate=True, descents=2, repeats=2),
 }

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dinp.entropy.tree import Tree
+from dinp.threads import in_parallel, single_blas
 
 VERSION = 1
 MULTIPLE = 16
@@ -108,6 +109,7 @@ class Restoration:
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
         self.weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
 
+    @single_blas()
     def __call__(self, plane: DecodedPlane) -> np.ndarray:
         """The restored plane, (H, W) float64, grey values nominally 0-255.
 
@@ -119,6 +121,7 @@ class Restoration:
             out[tile] += self._correction(plane.window(window), None)[inside]
         return out
 
+    @single_blas()
     def with_gradient(self, plane: DecodedPlane, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The restored plane, and how the reconstruction should change for it to come nearer to the original.
 
@@ -266,15 +269,14 @@ def _convolved(
     first, last = width + 1, flat.shape[1] - width - 1
     out = np.empty((len(weight), flat.shape[1]), dtype=np.float32)
     out[:, :first], out[:, last:] = 0, 0
-    longest = min(_BLOCK, last - first)
-    shifted = np.empty((3 * channels, longest + 2 * width), dtype=np.float32)
-    term = np.empty((len(weight), longest), dtype=np.float32)
-    for start in range(first, last, _BLOCK):
+
+    def convolve(start: int) -> None:
         n = min(_BLOCK, last - start)
+        shifted = np.empty((3 * channels, n + 2 * width), dtype=np.float32)
         for k in range(3):  # the block and a row before and after, moved by -1, 0 and 1
             at = start - width + k - 1
             around = flat[:, at : at + n + 2 * width]
-            part = shifted[k * channels : (k + 1) * channels, : n + 2 * width]
+            part = shifted[k * channels : (k + 1) * channels]
             if rectified:
                 np.maximum(around, 0, out=part)
             else:
@@ -283,10 +285,11 @@ def _convolved(
         np.matmul(kernels[0], shifted[:, :n], out=block)
         block += bias[:, None]
         for k in (1, 2):
-            np.matmul(kernels[k], shifted[:, k * width : k * width + n], out=term[:, :n])
-            block += term[:, :n]
+            block += kernels[k] @ shifted[:, k * width : k * width + n]
         if added is not None:
             block += added[:, start : start + n]
+
+    in_parallel(convolve, range(first, last, _BLOCK))
     return _cleared(out.reshape(-1, height, width))
 
 

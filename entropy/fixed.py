@@ -50,8 +50,11 @@ class IntegerNetwork:
         last = len(self._weights) - 1
         for layer, (w, b) in enumerate(zip(self._weights, self._biases, strict=True)):
             # all terms are integers: |sum| < 2^17 * 2^15 * d + 2^40 < 2^53
-            h = np.floor((h @ w + b) * 2.0**-self.SHIFT)
-            h = np.clip(h, 0, self.HIDDEN_MAX) if layer < last else np.clip(h, -self.OUTPUT_MAX, self.OUTPUT_MAX)
+            h = h @ w
+            h += b
+            h *= 2.0**-self.SHIFT
+            np.floor(h, out=h)
+            np.clip(h, *((0, self.HIDDEN_MAX) if layer < last else (-self.OUTPUT_MAX, self.OUTPUT_MAX)), out=h)
         return h.astype(np.int64)
 
     @classmethod

@@ -15,7 +15,7 @@ All of it is integer arithmetic with the tables shipped in `tables/values.npz`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -25,6 +25,7 @@ from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
 from dinp.entropy.fixed import FRACTION, UNIT, IntegerNetwork, log2_fixed, signed_log
 from dinp.entropy.order import DIRECTIONS, Pass, passes
 from dinp.errors import DinpError
+from dinp.threads import in_parallel
 
 KIND = "values"
 COMPONENTS = 3
@@ -33,7 +34,7 @@ SYMBOLS = 2 * RADIUS + 3
 MAX_LEVEL = 1 << 14
 _GREY = 16  # units per grey level
 _WEIGHT = 1 << 20
-_ROWS = 1024  # of distributions that are made at a time
+_ROWS = 1024  # of a pass that are described at a time: they stay in the cache
 _FEATURES = 5 * len(DIRECTIONS) + 8
 
 
@@ -143,17 +144,6 @@ def frequencies(
     frequencies : (m, 43) int64, each >= 1, rows adding up to 2^16
     centre : (m,) int64
     """
-    rows = [slice(first, first + _ROWS) for first in range(0, base.size, _ROWS)]
-    parts = [_frequencies(output[r], base[r], scale[r], step[r], table) for r in rows]
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _frequencies(
-    output: np.ndarray, base: np.ndarray, scale: np.ndarray, step: np.ndarray, table: dict[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """`frequencies` of so few rows that they stay in the cache."""
     k = COMPONENTS
     logit = output[:, :k] - output[:, :k].max(axis=1, keepdims=True)
     weight = exp2_fixed(np.maximum(logit, -10 << FRACTION), table["exp2"])
@@ -210,8 +200,17 @@ def walk_values(
     state = _state(y, x, side, step)
     levels = np.zeros(y.size, dtype=np.int64)
     for p in passes(y, x, shape):
-        inputs, base, scale = features(state, p)
-        table, centre = frequencies(_network()(inputs), base, scale, state.step[p.index], tables())
+        table = np.empty((p.index.size, SYMBOLS), dtype=np.int64)
+        centre, base = (np.empty(p.index.size, dtype=np.int64) for _ in range(2))
+
+        def describe(first: int, p: Pass = p, table: np.ndarray = table, out: tuple = (centre, base)) -> None:
+            rows = slice(first, first + _ROWS)
+            part = replace(p, index=p.index[rows], neighbour=p.neighbour[rows])
+            inputs, out[1][rows], scale = features(state, part)
+            network = _network()(inputs)
+            table[rows], out[0][rows] = frequencies(network, out[1][rows], scale, state.step[part.index], tables())
+
+        in_parallel(describe, range(0, p.index.size, _ROWS))
         levels[p.index] = levels_of(p, table, centre)
         _store(state, p, levels[p.index], base)
     return levels
