@@ -140,7 +140,7 @@ class Curve:
 
 def distortion(values: np.ndarray, metric: str) -> np.ndarray:
     """What the hull is taken of: mean squared error up to a factor, or distance from the value for equal pictures."""
-    if metric == "psnr":
+    if metric in ("psnr", "plain_psnr"):
         return 10.0 ** (-values / 10)
     return (100.0 if metric == "ssimulacra2" else 1.0) - values
 

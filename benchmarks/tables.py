@@ -81,7 +81,8 @@ def tables(
         for codec in ("dinp", "dinp1", "dinp3"):
             if codec in curves and f"{codec}-plain" in curves:
                 at = title if codec == "dinp" else f"{title}, effort {codec[-1]}"
-                found.append(gain_table(at, curves[codec], curves[f"{codec}-plain"], metric))
+                same = curves_by_codec({codec: by_codec[codec]}, "plain_psnr") if metric == "psnr" else {}
+                found.append(gain_table(at, curves[codec], curves[f"{codec}-plain"], metric, same.get(codec)))
         if per_picture:
             found.append(picture_table(title, curves, metric))
     return found
@@ -177,26 +178,43 @@ def rate_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) -> 
     )
 
 
-def gain_table(title: str, restored: dict[str, Curve], plain: dict[str, Curve], metric: str) -> Table:
-    """What restoration gains at equal rates: mean, lowest and highest over the pictures that both reach a rate on."""
-    common = [name for name in plain if name in restored]
+def gain_table(
+    title: str,
+    restored: dict[str, Curve],
+    plain: dict[str, Curve],
+    metric: str,
+    same: dict[str, Curve] | None = None,
+) -> Table:
+    """What restoration gains at equal rates: mean, lowest and highest over the pictures that both reach a rate on.
+
+    `same` are curves of the restored files themselves, plainly decoded; with them the table has that gain, too.
+    """
     lines = []
     for rate in RATES:
-        gains = np.array(
-            [restored[name].at(np.array([rate]))[0] - plain[name].at(np.array([rate]))[0] for name in common]
+        line = [f"{rate:.2f}", *_gains(restored, plain, rate, metric)]
+        if same:
+            line += _gains(restored, same, rate, metric)[:2]
+        lines.append(tuple(line))
+    head = ("bits per pixel", "mean", "lowest", "highest", "pictures")
+    note = "Gain by restoration: between files that were coded with and without it, interpolated as above."
+    if same:
+        head += ("same file: mean", "same file: lowest")
+        note += (
+            " Same file: against what `dinp decode --plain` makes of the file with restoration, whose values were "
+            "chosen with restoration in view."
         )
-        gains = gains[np.isfinite(gains)]
-        digits = DIGITS[metric]
-        told = (
-            [f"{value:+.{digits}f}" for value in (gains.mean(), gains.min(), gains.max())] if gains.size else [DASH] * 3
-        )
-        lines.append((f"{rate:.2f}", *told, f"{gains.size} of {len(plain)}"))
-    return Table(
-        f"{title}: gain in {NAMES[metric]} by restoration, at equal rates",
-        ("bits per pixel", "mean", "lowest", "highest", "pictures"),
-        tuple(lines),
-        "Gain by restoration: between files that were coded with and without it, interpolated as above.",
-    )
+    return Table(f"{title}: gain in {NAMES[metric]} by restoration, at equal rates", head, tuple(lines), note)
+
+
+def _gains(restored: dict[str, Curve], plain: dict[str, Curve], rate: float, metric: str) -> list[str]:
+    """Mean, lowest and highest gain at a rate, and on how many pictures."""
+    common = [name for name in plain if name in restored]
+    gains = np.array([restored[name].at(np.array([rate]))[0] - plain[name].at(np.array([rate]))[0] for name in common])
+    gains = gains[np.isfinite(gains)]
+    told = [DASH] * 3
+    if gains.size:
+        told = [f"{value:+.{DIGITS[metric]}f}" for value in (gains.mean(), gains.min(), gains.max())]
+    return [*told, f"{gains.size} of {len(plain)}"]
 
 
 def bd_table(

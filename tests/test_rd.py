@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+import dinp
 from dinp.benchmarks import rd
 from dinp.benchmarks.codecs import CODECS, Dinp, _codes, codecs_named
 from dinp.benchmarks.metrics import check_metrics, measure, psnr
@@ -62,6 +63,10 @@ def test_codec(name, colour):
         assert large.details["points"] > small.details["points"] > 0
         assert 0 < large.details["density"] <= 1
         assert large.details["mask_bits_per_point"] > 0 < large.details["value_bits_per_point"]
+        assert codec.restore == ("plain_psnr" in large.details)
+        if codec.restore:
+            plain = np.asarray(dinp.decode(large.data, restore=False))
+            assert large.details["plain_psnr"] == psnr(picture, plain)
 
 
 def test_jpeg2000_codes_colour_with_its_transform():

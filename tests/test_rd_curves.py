@@ -145,6 +145,14 @@ def test_gain_by_restoration_is_told_by_picture():
     assert table.rows[2] == ("0.20", "+0.25", "-0.50", "+1.00", "2 of 2")
 
 
+def test_gain_over_the_same_file_plainly_decoded():
+    plain, restored, same = ({"a.png": Curve(RATES, VALUES + more)} for more in (0.0, 1.0, -0.25))
+    table = tables.gain_table("set, grey", restored, plain, "psnr", same)
+    assert table.head[-2:] == ("same file: mean", "same file: lowest")
+    assert table.rows[1] == ("0.10", "+1.00", "+1.00", "+1.00", "1 of 1", "+1.25", "+1.25")
+    assert "dinp decode --plain" in table.note
+
+
 def test_every_codec_has_a_name_and_a_style():
     from dinp.benchmarks import codecs, plots
 
