@@ -11,6 +11,7 @@ with all its crops.
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,11 +62,8 @@ def load_masks(data: Path, limit: int | None = None, files: Sequence[Path] | Non
     """Training and validation crops of the mask network; `limit` takes the first labels only, of each of the files."""
     columns = []
     for path in [Path(data) / "train" / "teacher_masks.npz"] if files is None else files:
-        with _archive(path) as archive:
-            try:
-                columns.append([archive[name][:limit] for name in ("picture", "y", "x", "bits")])
-            except (KeyError, ValueError) as error:
-                raise DinpError(f"{path} holds no masks to imitate: {error}") from None
+        found = _labels(path, ("picture", "y", "x", "bits"), "masks to imitate")
+        columns.append([column[:limit] for column in found])
     picture, y, x, bits = (np.concatenate(column) for column in zip(*columns, strict=True))
     bits = np.unpackbits(bits, axis=1, count=MASK_CROP * MASK_CROP)
     masks = bits.reshape(-1, MASK_CROP, MASK_CROP)
@@ -76,9 +74,10 @@ def load_masks(data: Path, limit: int | None = None, files: Sequence[Path] | Non
 
 def load_trees(data: Path, limit: int | None = None) -> tuple[Labelled, Labelled]:
     """Training and validation crops of the tree network; `limit` takes the first labels only."""
-    with _archive(Path(data) / "train" / "teacher_trees.npz") as archive:
-        picture, y, x = (archive[name][:limit] for name in ("picture", "y", "x"))
-        leaves, offsets = archive["leaves"], archive["offsets"][: len(picture) + 1].astype(np.int64)
+    path = Path(data) / "train" / "teacher_trees.npz"
+    *found, leaves, offsets = _labels(path, ("picture", "y", "x", "leaves", "offsets"), "trees to imitate")
+    picture, y, x = (column[:limit] for column in found)
+    offsets = offsets[: len(picture) + 1].astype(np.int64)
     trees = [split_pyramid(leaves[a:b], TREE_CROP) for a, b in pairwise(offsets)]
     labels = [np.stack(level) for level in zip(*trees, strict=True)]
     density = np.diff(offsets).astype(np.float32) / TREE_CROP**2
@@ -164,13 +163,25 @@ def grey(path: Path) -> np.ndarray:
         raise DinpError(f"the picture {path} cannot be read: {error}") from None
 
 
-def _archive(path: Path) -> "np.lib.npyio.NpzFile":
+def _labels(path: Path, names: Sequence[str], what: str) -> list[np.ndarray]:
     if not path.is_file():
         raise DinpError(f"the labels {path} are missing: give the folder, or the files, that hold them")
+    return read_arrays(path, names, what)
+
+
+def read_arrays(path: Path, names: Sequence[str], what: str) -> list[np.ndarray]:
+    """Arrays of a .npz file, by name.
+
+    Raises
+    ------
+    DinpError
+        "... holds no `what`": the file cannot be read, is damaged, or has no such arrays.
+    """
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DinpError(f"{path} holds no labels: {error}") from None
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[name] for name in names]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DinpError(f"{path} holds no {what}: {error}") from None
 
 
 def _crops(data: Path, picture: np.ndarray, y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:

@@ -22,6 +22,7 @@ import dinp
 from dinp.container import unpack
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
+from dinp.models.data import read_arrays
 from dinp.planes import plane_shapes, split_planes
 from dinp.restoration import DecodedPlane, side_map
 from dinp.section import decode_section
@@ -128,12 +129,13 @@ def save(path: Path, turns: Sequence[Turn], files: Sequence[bytes]) -> None:
 
 def load(path: Path) -> tuple[list[Turn], list[bytes]]:
     """Read what `save` wrote."""
+    what = "coded training pictures"
+    files, offsets, text = read_arrays(path, ("files", "offsets", "turns"), what)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            data, offsets = archive["files"].tobytes(), archive["offsets"]
-            turns = [Turn(**turn) for turn in json.loads(str(archive["turns"]))]
-    except (OSError, ValueError, KeyError) as error:
-        raise DinpError(f"{path} holds no coded training pictures: {error}") from None
+        turns = [Turn(**turn) for turn in json.loads(str(text))]
+    except (ValueError, TypeError) as error:
+        raise DinpError(f"{path} holds no {what}: {error}") from None
+    data = files.tobytes()
     return turns, [data[a:b] for a, b in pairwise(offsets)]
 
 

@@ -105,7 +105,7 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
         (["--steps", "0"], "--steps must be at least 1"),
         (["--seed", "-1"], "--seed must be at least 0"),
         (["--steps", "1", "--device", "nonsense"], "device nonsense cannot be used"),
-        (["--steps", "1", "--labels", "LABELS"], "holds no labels"),
+        (["--steps", "1", "--labels", "LABELS"], "holds no masks to imitate"),
         (["--steps", "1", "--labels", "MASKS"], "holds no masks to imitate"),
     ],
 )
@@ -117,6 +117,19 @@ def test_bad_options_are_one_sentence(folder, capsys, options, message):
     assert train.main(["mask", "--data", str(folder), "--out", str(folder / "run"), *options]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+@pytest.mark.parametrize("load", [data.load_masks, data.load_trees])
+def test_damaged_labels_are_one_sentence(folder, load):
+    for name in ("teacher_masks", "teacher_trees"):
+        path = folder / "train" / f"{name}.npz"
+        with np.load(path) as found:
+            np.savez_compressed(path, **found)
+        content = bytearray(path.read_bytes())
+        content[80:120] = bytes(40)
+        path.write_bytes(content)
+    with pytest.raises(DinpError, match=r"teacher_(masks|trees)\.npz holds no (masks|trees) to imitate: "):
+        load(folder)
 
 
 def test_the_results_need_a_folder(folder, capsys):
