@@ -12,7 +12,8 @@ from dinp.models.hub import learned_mask
 from dinp.models.search import Progress, Search, checked_plane, finish, inpainted, voronoi, with_count, worst_pixels
 
 SHARE = 1.0
-MOVES = (0.1, 0.1, 0.1, 0.05, 0.02)  # of the points, in each round
+MOVES = (0.07, 0.1, 0.02, 0.03, 0.005)  # of the points, in each round, at 10 % density: few follow many, and mend
+FEWER_MOVES = 0.25  # exponent: at a lower density the network's mask is farther from the best
 LONG = 40  # rounds
 LONG_MOVES = (0.084, 0.004)  # of the points, in the first round and after the last
 
@@ -30,12 +31,12 @@ def learned_refined_mask(
     seed: int = 0,
     *,
     share: float = SHARE,
-    moves: tuple[float, ...] = MOVES,
+    moves: tuple[float, ...] | None = None,
     start: Callable[[np.ndarray, float, int], np.ndarray] = learned_mask,
     progress: Progress | None = None,
     keep_on_interrupt: bool = False,
 ) -> np.ndarray:
-    """The mask of the network, completed and corrected by at most as many inpaintings as there are `moves`, five.
+    """The mask of the network, completed and corrected by as many inpaintings as there are `moves`: by default five.
 
     Parameters
     ----------
@@ -46,8 +47,9 @@ def learned_refined_mask(
     seed : int
     share : float
         Part of the points that the start places, in (0, 1].
-    moves : tuple of float
-        For each round, which takes one inpainting, the part of the points that it moves, in [0, 1).
+    moves : tuple of float, optional
+        For each round, which takes one inpainting, the part of the points that it moves, in [0, 1). By default as
+        `default_moves` says.
     start : callable
         (image, density, seed) -> mask. Default: the shipped mask network.
     progress : callable, optional
@@ -73,11 +75,22 @@ def learned_refined_mask(
     """
     plane = checked_plane(image)
     points = point_count(density, plane.shape)
+    moves = default_moves(density) if moves is None else moves
     if not 0 < share <= 1 or not all(0 <= move < 1 for move in moves):
         raise DinpError("the share of the start must be above 0 and at most 1, moves at least 0 and below 1")
     rng = np.random.default_rng(seed)
     mask = start(plane, max(share * density, 1 / plane.size), seed)
     return finish(_rounds(plane, mask, points, moves, rng), points, rng, progress, keep_on_interrupt)
+
+
+def default_moves(density: float) -> tuple[float, ...]:
+    """What part of the points each of the five rounds of refinement moves, at a density in (0, 1].
+
+    Chosen on 41 pictures for tuning, by PSNR after tonal optimisation: 0.02 dB better at 1 to 5 % and 0.04 dB at 10 %
+    than a tenth in each of the first three rounds.
+    """
+    factor = min(2.0, (0.1 / density) ** FEWER_MOVES)
+    return tuple(factor * move for move in MOVES)
 
 
 def long_refined_mask(
