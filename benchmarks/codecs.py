@@ -18,6 +18,7 @@ avif     quality, 0-100                libavif, speed 4; colour 4:2:0, grey 4:0:
 
 import hashlib
 import io
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -42,16 +43,26 @@ UNCODED = {
     "densification.py",
     "exchange.py",
     "files.py",
+    "inpainting.npz",
     "inpainting_layer.py",
+    "inpainting_network.py",
     "losses.py",
+    "mask.npz",
+    "mask_labels.py",
+    "mask_report.py",
+    "processes.py",
     "refined.py",
     "restoration_data.py",
     "restoration_network.py",
     "search.py",
     "sparsification.py",
+    "surrogate.npz",
     "surrogate.py",
+    "surrogate_batches.py",
+    "surrogate_validation.py",
     "train.py",
     "train_entropy.py",
+    "train_options.py",
     "train_restoration.py",
     "train_solver.py",
     "train_surrogate.py",
@@ -145,7 +156,8 @@ class Codec(ABC):
 
 def _codes(path: Path) -> bool:
     """Whether coding could depend on this file."""
-    unused = path.name in UNCODED or path.suffix == ".md" or path.stem.endswith("_curve") or "__pycache__" in path.parts
+    curve = re.search(r"_curve(_\d+)?$", path.stem)
+    unused = path.name in UNCODED or path.suffix == ".md" or curve or "__pycache__" in path.parts
     return path.is_file() and not unused
 
 

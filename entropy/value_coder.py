@@ -25,7 +25,7 @@ from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
 from dinp.entropy.fixed import FRACTION, UNIT, IntegerNetwork, log2_fixed, signed_log
 from dinp.entropy.order import DIRECTIONS, Pass, passes
 from dinp.errors import DinpError
-from dinp.threads import in_parallel
+from dinp.threads import in_parallel, single_blas
 
 KIND = "values"
 COMPONENTS = 3
@@ -174,6 +174,7 @@ def frequencies(
     return counts, centre
 
 
+@single_blas()
 def walk_values(
     y: np.ndarray,
     x: np.ndarray,

@@ -29,6 +29,7 @@ from dinp.models.tree_network import SIDES
 MASK_CROP, TREE_CROP = 192, 256
 HELD_OUT = 20
 SUFFIXES = (".jpg", ".png")
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 ABSENT = -1  # a cell that does not exist in a tree
 
 
@@ -180,7 +181,7 @@ def read_arrays(path: Path, names: Sequence[str], what: str) -> list[np.ndarray]
     try:
         with np.load(path, allow_pickle=False) as archive:
             return [archive[name] for name in names]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, *_DAMAGED) as error:
         raise DinpError(f"{path} holds no {what}: {error}") from None
 
 

@@ -221,6 +221,10 @@ def train(
     run = Run.start(kind, seed, place)
     if resume:
         run.resume(out)
+        if run.curve and "valid" not in run.curve[0]:
+            raise DinpError(
+                f"{out / 'checkpoint.pt'} belongs to a training through the solver, not to one by imitation"
+            )
     elif start is not None:
         run.begin_with(load_network(kind, start))
     settings = {

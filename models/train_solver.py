@@ -100,6 +100,10 @@ def train(
     run = Run.start("mask", seed, place, **(masks or {}))
     if resume:
         run.resume(out)
+        if run.curve and "valid_psnr" not in run.curve[0]:
+            raise DinpError(
+                f"{out / 'checkpoint.pt'} belongs to a training by imitation, not to one through the solver"
+            )
     elif start is not None:
         run.begin_with(load_network("mask", start))
 

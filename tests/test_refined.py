@@ -9,7 +9,7 @@ from dinp.inpaint import Inpainter
 from dinp.models import search
 from dinp.models.classical import analytic_mask, random_mask
 from dinp.models.hub import learned_mask
-from dinp.models.refined import learned_refined_mask, long_refined_mask
+from dinp.models.refined import default_moves, learned_refined_mask, long_refined_mask
 from dinp.structure import known_data_of_mask
 from dinp.tonal import tonal_optimisation
 
@@ -54,6 +54,14 @@ def test_it_takes_five_inpaintings(monkeypatch):
     monkeypatch.setattr(search, "Inpainter", Counting)
     learned_refined_mask(IMAGE, 0.05, 0)
     assert len(masks) == 5
+
+
+def test_lower_densities_move_more():
+    shares = [sum(default_moves(density)) for density in (1e-4, 0.01, 0.1, 1.0)]
+    assert shares == sorted(shares, reverse=True)
+    assert all(0 < move < 0.5 for density in (1e-6, 1.0) for move in default_moves(density))
+    default, given = (learned_refined_mask(IMAGE, 0.02, 0, moves=moves) for moves in (None, default_moves(0.02)))
+    np.testing.assert_array_equal(default, given)
 
 
 def test_a_start_without_moves_is_only_completed():

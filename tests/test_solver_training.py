@@ -1,6 +1,7 @@
 """The inpainting as a layer: solution and gradient; training of a mask network through it by the command."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from conftest import smooth_plane
 from PIL import Image
 
+from dinp.errors import DinpError
 from dinp.inpaint import Inpainter
-from dinp.models import surrogate_batches, surrogate_validation, train
+from dinp.models import data, surrogate_batches, surrogate_validation, train, train_solver
 from dinp.models.binarise import binarise
 from dinp.models.classical import random_mask
 from dinp.models.hub import load_mask_model, load_network
@@ -37,6 +39,14 @@ def test_values_that_are_not_known_do_not_matter_and_grey_values_may_be_scaled_a
     u = inpaint(c, f, tolerance=1e-5)
     torch.testing.assert_close(inpaint(c, other, tolerance=1e-5), u)
     torch.testing.assert_close(inpaint(c, 2 * f + 9, tolerance=1e-5), 2 * u + 9, atol=0.05, rtol=0)
+
+
+def test_masks_of_everything_and_of_nothing():
+    plane = smooth_plane((20, 30), seed=1)
+    full, empty = np.ones_like(plane), np.zeros_like(plane)
+    u = inpaint(tensor(full, empty), tensor(plane, plane))
+    np.testing.assert_allclose(u[0, 0], plane, atol=0.1)
+    assert not u[1].any()
 
 
 def dense_solution(c, g):
@@ -110,6 +120,19 @@ def test_a_mask_network_learns_through_the_solver(folder):
     masks = [binarise(confidences(plane, 0.1), density=0.1), *(random_mask(plane, 0.1, seed) for seed in range(5))]
     errors = [float(np.mean((Inpainter(mask).solve(plane) - plane) ** 2)) for mask in masks]
     assert 10 * np.log10(min(errors[1:]) / errors[0]) > 0.5
+
+
+@pytest.mark.parametrize("solver_first", [True, False])
+def test_trainings_of_different_kinds_are_not_mixed(folder, monkeypatch, solver_first):
+    curve = [{"valid_psnr": []} if solver_first else {"valid": 1.0}]
+    run = train.Run.start("mask", 1, torch.device("cpu"))
+    run.curve = curve
+    run.save(folder, {})
+    crops = data.Labelled(np.zeros((1, 8, 8), np.uint8), [np.zeros((1, 8, 8), np.uint8)], np.ones(1, np.float32))
+    monkeypatch.setitem(train.LOADERS, "mask", lambda *_: (crops, crops))
+    resume = partial(train.train, "mask") if solver_first else train_solver.train
+    with pytest.raises(DinpError, match="through the solver, not" if solver_first else "by imitation, not"):
+        resume(folder, folder, steps=1, resume=True)
 
 
 def test_training_can_begin_with_weights(folder, capsys):

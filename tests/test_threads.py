@@ -1,12 +1,15 @@
 """Work shared by threads: the same results for any number of them, errors that arrive, linear algebra on one thread."""
 
 import os
+import signal
 import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from conftest import smooth_plane
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_limits
 
 import dinp
 from dinp import threads
@@ -38,9 +41,28 @@ def test_work_may_share_out_work(count):
     ]
 
 
-def test_an_error_of_a_part_arrives(count):
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("in_caller", [True, False])
+def test_an_error_of_a_part_arrives(number, in_caller, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(number))
+    together = threading.Barrier(number)
+
+    def work(_):
+        together.wait(60)
+        if number == 1 or (threading.current_thread() is threading.main_thread()) == in_caller:
+            raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        in_parallel(lambda part: 1 / part, [3, 2, 1, 0])
+        in_parallel(work, range(number))
+
+
+def test_without_helpers_the_caller_does_everything(monkeypatch):
+    def no_more(*_):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(threads.ThreadPoolExecutor, "submit", no_more)
+    assert in_parallel(abs, [-1, -2, -3]) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["", "none", "0", "999", "2,1"])
@@ -55,35 +77,57 @@ def blas_threads():
     return [library.num_threads for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
-def test_linear_algebra_gets_its_threads_back():
-    before = blas_threads()
-    inside, leave = threading.Event(), threading.Event()
+@pytest.fixture
+def four():
+    """Linear algebra libraries use four threads."""
+    with threadpool_limits(4, "blas"):
+        OpenBLASController.clear_controlling_thread()  # other threads may set their number, too
+        assert set(blas_threads()) == {4}
+        yield
 
-    def other():
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("first_leaves_first", [True, False])
+def test_linear_algebra_gets_its_threads_back(first_leaves_first):
+    entered, left = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    leave = [threading.Event(), threading.Event()]
+    seen = []
+
+    def one(number):
         with single_blas(), single_blas():
-            inside.set()
-            leave.wait(60)
+            entered[number].set()
+            assert leave[number].wait(60)
+            seen.append(set(blas_threads()))
+        left[number].set()
 
-    thread = threading.Thread(target=other)
-    with single_blas():
-        assert set(blas_threads()) == {1}
+    running = [threading.Thread(target=one, args=(number,)) for number in (0, 1)]
+    for thread, event in zip(running, entered, strict=True):
         thread.start()
-        inside.wait(60)
-        with single_blas():
-            pass
+        assert event.wait(60)
         assert set(blas_threads()) == {1}
-        leave.set()
+    for number in (0, 1) if first_leaves_first else (1, 0):
+        leave[number].set()
+        assert left[number].wait(60)
+    for thread in running:
         thread.join()
-        assert set(blas_threads()) == {1}
-    assert blas_threads() == before
+    assert seen == [{1}, {1}]
+    assert set(blas_threads()) == {4}
     with pytest.raises(KeyError), single_blas():
         raise KeyError
-    assert blas_threads() == before
+    assert set(blas_threads()) == {4}
 
 
+@pytest.mark.usefixtures("four")
 def test_linear_algebra_uses_one_thread_in_shared_work(count):
-    with single_blas():
-        assert all(set(found) == {1} for found in in_parallel(lambda _: blas_threads(), range(30)))
+    assert all(set(found) == {1} for found in in_parallel(lambda _: blas_threads(), range(30)))
+    assert set(blas_threads()) == {4}
+
+
+def test_several_threads_may_encode_at_once():
+    picture = np.clip(smooth_plane((64, 80), seed=3), 0, 255).astype(np.uint8)
+    alone = dinp.encode(picture, quality=45)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(lambda _: dinp.encode(picture, quality=45), range(6))) == {alone}
 
 
 def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
@@ -98,9 +142,29 @@ def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_has_threads_of_its_own(count):
     in_parallel(abs, range(4))
-    child = os.fork() if hasattr(os, "fork") else pytest.skip("no fork here")
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with single_blas():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert entered.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on: that there are threads is the point
+        child = os.fork()
     if child == 0:
-        os._exit(0 if in_parallel(abs, [-1, -2, -3]) == [1, 2, 3] else 1)
+        code = 1
+        try:
+            signal.alarm(60)
+            code = 0 if in_parallel(abs, [-1, -2, -3]) == [1, 2, 3] and threads._inside == 0 else 1
+        finally:
+            os._exit(code)
+    leave.set()
+    thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
