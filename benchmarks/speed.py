@@ -16,7 +16,6 @@ it stands still). Repeats are interleaved; times are medians, and ratios are med
 
 import argparse
 import json
-import os
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from dinp.benchmarks.runs import load_picture
 from dinp.errors import DinpError
 from dinp.files import check_output, write_output
 from dinp.inpaint import TOLERANCE, Inpainter
+from dinp.threads import thread_count
 
 PACKAGES = ("dinp", "numpy", "scipy", "pyamg", "torch")
 DENSITIES = (0.01, 0.03, 0.1)
@@ -251,7 +251,7 @@ def run(args: argparse.Namespace) -> dict:
         "size": "{}x{}".format(*args.size),
         "picture": args.picture.name if args.picture else "skimage.data.camera",
         "repeats": args.repeats,
-        "threads": os.environ.get("OMP_NUM_THREADS", "as many as the libraries choose"),
+        "threads": thread_count(),
         "tolerance": TOLERANCE,
         "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
         "results": [],

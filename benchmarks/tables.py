@@ -193,12 +193,12 @@ def gain_table(
     for rate in RATES:
         line = [f"{rate:.2f}", *_gains(restored, plain, rate, metric)]
         if same:
-            line += _gains(restored, same, rate, metric)[:2]
+            line += _gains(restored, same, rate, metric)
         lines.append(tuple(line))
     head = ("bits per pixel", "mean", "lowest", "highest", "pictures")
     note = "Gain by restoration: between files that were coded with and without it, interpolated as above."
     if same:
-        head += ("same file: mean", "same file: lowest")
+        head += ("same file: mean", "lowest", "highest", "pictures")
         note += (
             " Same file: against what `dinp decode --plain` makes of the file with restoration, whose values were "
             "chosen with restoration in view."

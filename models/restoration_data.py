@@ -3,8 +3,9 @@
     python -m dinp.models.restoration_data --data DATA --out runs/restoration/files_1.npz --seed 1
 
 codes every training picture (with `--set tune`: every tuning picture) once, in a random orientation and size, at a
-random quality, with the real encoder. What is kept is the dinp file and how the picture was turned, a few kilobytes
-each; `load_examples` decodes them to the planes that the network sees.
+random quality, with the real encoder, without restoration or (`--restore`) with the shipped one in view. What is kept
+is the dinp file and how the picture was turned, a few kilobytes each; `load_examples` decodes them to the planes that
+the network sees.
 """
 
 import argparse
