@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import dinp
 from dinp.errors import DinpError
 from dinp.models import restoration_data, train_restoration
 from dinp.models.restoration_network import RestorationNetwork
@@ -41,6 +42,30 @@ def test_examples_are_what_the_decoder_has(folder):
         assert example.original.shape == example.decoded.mask.shape
         error = np.mean((example.original - example.decoded.reconstruction) ** 2)
         assert 0 < error < 0.5 * np.var(example.original.astype(float))
+
+
+def test_pictures_may_be_coded_with_the_shipped_restoration_in_view(folder, tmp_path):
+    arguments = [
+        "--data",
+        str(folder),
+        "--set",
+        "tune",
+        "--seed",
+        "3",
+        "--out",
+        str(tmp_path / "files.npz"),
+        "--restore",
+    ]
+    assert restoration_data.main(arguments) == 0
+    (turn, plain), (again, restored) = (
+        next(zip(*restoration_data.load(path), strict=True)) for path in (folder / "tune.npz", tmp_path / "files.npz")
+    )
+    assert turn == again
+    named = [[plane["restoration"] for plane in dinp.info(file)["planes"]] for file in (plain, restored)]
+    assert not any(named[0])
+    assert any(named[1])
+    _, (example, *_) = restoration_data.load_examples(folder, [tmp_path / "files.npz"])
+    assert np.isfinite(example.decoded.reconstruction).all()
 
 
 def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypatch):
