@@ -1,11 +1,16 @@
 """Training on several GPUs, or in several processes of a CPU, as PyTorch's torchrun starts them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import distributed, nn
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -24,6 +29,27 @@ def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
         yield place, distributed.get_rank(), world
     finally:
         distributed.destroy_process_group()
+
+
+def launched(train: Callable[P, R]) -> Callable[P, R]:
+    """A training function, of which `device` is a keyword, that may be run by torchrun: with `processes` around it."""
+
+    @wraps(train)
+    def run(*args: P.args, device: str = "auto", **kwargs: P.kwargs) -> R:
+        with processes(device) as (place, _, _):
+            return train(*args, device=str(place), **kwargs)
+
+    return run
+
+
+def rank() -> int:
+    """Number of this process, 0 where there is but one."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def mean_gradients(network: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
     python -m dinp.models.train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
     python -m dinp.models.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
+    torchrun --nproc-per-node 4 -m dinp.models.train mask --data DATA --out runs/mask --minutes 70
 
 (`surrogate`, `solver` and `restoration` in their place start `dinp.models.train_surrogate`,
 `dinp.models.train_solver` and `dinp.models.train_restoration`.)
@@ -38,6 +39,7 @@ from dinp.errors import DinpError
 from dinp.models import data
 from dinp.models.hub import NETWORKS, load_network, save_weights
 from dinp.models.losses import LOSSES, base_rate
+from dinp.models.processes import agreed, launched, mean_gradients, rank, world_size
 from dinp.models.train_options import add_start_options, run_training, training_parser
 from dinp.models.tree_network import SIDES
 
@@ -76,11 +78,12 @@ class Run:
         return cls(kind, network, average, optimiser, np.random.default_rng(seed))
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
-        """One step of AdamW with clipped gradient, and of the moving average of the weights."""
+        """One step of AdamW with the clipped mean gradient of all processes, and of the weights' moving average."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        mean_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimiser.step()
         self.step += 1
@@ -118,6 +121,11 @@ class Run:
         except RuntimeError as error:
             raise DinpError("the weights to begin with are those of a network of other widths") from error
         self.average = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def share(self) -> None:
+        """Where there are several processes: let each draw crops of its own."""
+        if rank():
+            self.rng = np.random.default_rng([int(self.rng.integers(2**32)), rank()])
 
     def resume(self, out: Path) -> None:
         """Go on from the checkpoint in `out`."""
@@ -158,6 +166,7 @@ def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float
     return [round(v, 5) for v in total.tolist()]
 
 
+@launched
 def train(
     kind: str,
     data_folder: Path,
@@ -227,18 +236,20 @@ def train(
             )
     elif start is not None:
         run.begin_with(load_network(kind, start))
+    run.share()
     settings = {
         "network": kind,
         "config": run.network.config,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": seed,
-        "batch": BATCH,
+        "batch": BATCH * world_size(),
         "labels": [path.name for path in labels] if labels is not None else None,
         "start": start and start.name,
         "peak": peak,
         "training_crops": len(training),
         "validation_crops": len(validation),
         "device": place.type,
+        "processes": world_size(),
         "bf16": bf16,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -265,11 +276,11 @@ def train(
 
     rate = 0.0
     while True:
-        run.seconds = time.monotonic() - begin
+        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
         fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
         if fraction >= 1:
             break
-        if recent and time.monotonic() - last_save >= every:
+        if rank() == 0 and recent and time.monotonic() - last_save >= every:
             report(rate)
             last_save = time.monotonic()
         rate = peak * learning_rate(run.step, fraction)
@@ -278,7 +289,7 @@ def train(
             loss, _ = LOSSES[kind](run.network, planes.contiguous(memory_format=torch.channels_last), density, labels)
         run.update(loss, rate)
         recent.append(loss.detach().item())
-    if recent:
+    if rank() == 0 and recent:
         report(rate)
     return run
 

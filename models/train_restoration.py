@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
+from dinp.models.processes import agreed, launched, rank, world_size
 from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
 from dinp.models.restoration_network import RestorationNetwork
@@ -130,6 +131,7 @@ def gains(network: torch.nn.Module, found: Sequence[Example], device: torch.devi
     return np.array(out)
 
 
+@launched
 def train(
     data: Path,
     files: Sequence[Path],
@@ -198,12 +200,13 @@ def train(
     elif start is not None:
         widen(run.network, load_restoration(start).weights)
         run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
+    run.share()
     settings = {
         "network": "restoration",
         "config": run.network.config,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": seed,
-        "batch": batch,
+        "batch": batch * world_size(),
         "crop": crop,
         "start": start and start.name,
         "peak": peak,
@@ -211,6 +214,7 @@ def train(
         "planes": int(crops.share.size),
         "validation_planes": len(validation),
         "device": place.type,
+        "processes": world_size(),
         "bf16": bf16,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -234,11 +238,11 @@ def train(
 
     rate = 0.0
     while True:
-        run.seconds = time.monotonic() - begin
+        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
         fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
         if fraction >= 1:
             break
-        if recent and time.monotonic() - last >= every:
+        if rank() == 0 and recent and time.monotonic() - last >= every:
             report(rate)
             last = time.monotonic()
         rate = peak * learning_rate(run.step, fraction)
@@ -248,7 +252,7 @@ def train(
         loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()
         run.update(loss, rate)
         recent.append(loss.detach().item())
-    if recent:
+    if rank() == 0 and recent:
         report(rate)
     return run
 

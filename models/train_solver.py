@@ -29,6 +29,7 @@ from dinp.models.data import grey
 from dinp.models.hub import load_network
 from dinp.models.inpainting_layer import inpaint
 from dinp.models.mask_network import MaskNetwork
+from dinp.models.processes import agreed, launched, rank, world_size
 from dinp.models.restoration_data import pictures
 from dinp.models.surrogate import mask_loss
 from dinp.models.surrogate_batches import cell_means, draw
@@ -39,6 +40,7 @@ from dinp.models.train_options import add_start_options, run_training, training_
 VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
 
 
+@launched
 def train(
     data: Path,
     out: Path,
@@ -106,6 +108,7 @@ def train(
             )
     elif start is not None:
         run.begin_with(load_network("mask", start))
+    run.share()
 
     def validation() -> list[list[float]]:
         network = MaskNetwork(**run.network.config).to(place, memory_format=torch.channels_last).eval()
@@ -118,12 +121,13 @@ def train(
         "config": run.network.config,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": seed,
-        "batch": surrogate_batches.BATCH,
+        "batch": surrogate_batches.BATCH * world_size(),
         "crop": side,
         "pictures": len(planes),
         "start": start and start.name,
         "peak": peak,
         "device": place.type,
+        "processes": world_size(),
         "bf16": bf16,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -131,9 +135,9 @@ def train(
         "validation": {"pictures": len(tuning), "size": surrogate_validation.SIZE},
         "densities": surrogate_validation.DENSITIES,
         "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
-        "reference": surrogate_validation.reference(tuning),
+        "reference": surrogate_validation.reference(tuning) if rank() == 0 else {},
     }
-    if not resume:
+    if rank() == 0 and not resume:
         run.curve.append({"seconds": 0.0, "step": 0, "valid_psnr": validation()})
     begin = time.monotonic() - run.seconds
     last = time.monotonic()
@@ -151,16 +155,16 @@ def train(
 
     rate = 0.0
     while True:
-        run.seconds = time.monotonic() - begin
+        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
         fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
         if fraction >= 1:
             break
-        if recent and time.monotonic() - last >= every:
+        if rank() == 0 and recent and time.monotonic() - last >= every:
             report(rate)
             last = time.monotonic()
         rate = peak * learning_rate(run.step, fraction)
         recent.append(one_step(run, planes, fraction, rate, place, bf16))
-    if recent:
+    if rank() == 0 and recent:
         report(rate)
     return run
 

@@ -1,6 +1,10 @@
 """The inpainting as a layer: solution and gradient; training of a mask network through it by the command."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -133,6 +137,42 @@ def test_trainings_of_different_kinds_are_not_mixed(folder, monkeypatch, solver_
     resume = partial(train.train, "mask") if solver_first else train_solver.train
     with pytest.raises(DinpError, match="through the solver, not" if solver_first else "by imitation, not"):
         resume(folder, folder, steps=1, resume=True)
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from dinp.models import surrogate_batches, surrogate_validation, train_solver
+surrogate_batches.CROP, surrogate_batches.BATCH = 64, 2
+surrogate_validation.SIZE, surrogate_validation.DENSITIES = 64, (0.1,)
+folder = Path(sys.argv[1])
+run = train_solver.train(folder, folder / "run", steps=3, device="cpu", masks={"widths": (8, 8, 8, 8, 8)})
+print(*(p.double().sum().item() for p in run.network.parameters()))
+print(run.rng.random())
+"""
+
+
+def test_several_processes_train_one_network_on_crops_of_their_own(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    setting = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(folder)],
+            env=setting | {"RANK": number, "LOCAL_RANK": number},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for number in ("0", "1")
+    ]
+    (first, drawn), (second, other) = (process.communicate(timeout=120)[0].split("\n")[:2] for process in running)
+    assert len(first.split()) > 10
+    assert first == second
+    assert drawn != other
+    curve = json.loads((folder / "run/curve.json").read_text())
+    assert (curve["processes"], curve["batch"], curve["step"]) == (2, 4, 3)
 
 
 def test_training_can_begin_with_weights(folder, capsys):
