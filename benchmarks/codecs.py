@@ -43,11 +43,11 @@ UNCODED = {
     "densification.py",
     "exchange.py",
     "files.py",
-    "inpainting.npz",
+    "weights/inpainting.npz",
     "inpainting_layer.py",
     "inpainting_network.py",
     "losses.py",
-    "mask.npz",
+    "weights/mask.npz",
     "mask_labels.py",
     "mask_report.py",
     "processes.py",
@@ -56,7 +56,7 @@ UNCODED = {
     "restoration_network.py",
     "search.py",
     "sparsification.py",
-    "surrogate.npz",
+    "weights/surrogate.npz",
     "surrogate.py",
     "surrogate_batches.py",
     "surrogate_validation.py",
@@ -157,7 +157,8 @@ class Codec(ABC):
 def _codes(path: Path) -> bool:
     """Whether coding could depend on this file."""
     curve = re.search(r"_curve(_\d+)?$", path.stem)
-    unused = path.name in UNCODED or path.suffix == ".md" or curve or "__pycache__" in path.parts
+    named = path.name in UNCODED or f"{path.parent.name}/{path.name}" in UNCODED
+    unused = named or path.suffix == ".md" or curve or "__pycache__" in path.parts
     return path.is_file() and not unused
 
 

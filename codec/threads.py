@@ -7,10 +7,10 @@ threads is that of the cores at this process's disposal, or `OMP_NUM_THREADS`.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
-from threading import Lock, local
+from threading import Condition, Lock, local
 from typing import TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
@@ -22,7 +22,9 @@ MOST = 8  # more threads gain nothing: memory is what they wait for
 _lock = Lock()
 _own = local()  # `working`: the thread shares work at present; `single`: it is inside `single_blas`
 _inside = 0  # threads inside `single_blas`
-_limited: list[tuple[LibController, int]] = []  # libraries that the first of them limited, and their threads before
+_shared: list[tuple[LibController, int]] = []  # libraries that the first of them limited, and their threads before
+_by_thread: list[LibController] = []  # libraries that each of them limits for itself
+_generation = 0  # of processes
 
 
 def thread_count() -> int:
@@ -50,36 +52,64 @@ def in_parallel(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
             for number in numbers:
                 results[number] = work(parts[number])
 
-    def helped() -> None:
-        _own.working = True
-        try:
-            some()
-        finally:
-            _own.working = False
-
     count = min(thread_count(), len(parts))
     if count < 2 or getattr(_own, "working", False):
         some()
         return results
-    with single_blas():
-        others: list[Future] = []
+    helpers = _Helpers(some)
+    with single_blas(), helpers:
         with suppress(RuntimeError):  # no thread can be started, or not any more: then there is less help
-            others += (_pool(thread_count(), os.getpid()).submit(helped) for _ in range(count - 1))
-        try:
-            helped()
-        finally:
-            wait(others)
-    for other in others:
-        other.result()
+            for _ in range(count - 1):
+                _pool(thread_count(), os.getpid()).submit(helpers.help)
+        some()
+    if helpers.error is not None:
+        raise helpers.error
     return results
+
+
+class _Helpers:
+    """Threads that do the same as the one inside this context, which lasts until all that have begun are done."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.error: BaseException | None = None
+        self._active = 0
+        self._closed = False
+        self._changed = Condition()
+
+    def help(self) -> None:
+        """Do the work, unless all is done: a thread may come late."""
+        with self._changed:
+            if self._closed:
+                return
+            self._active += 1
+        _own.working = True
+        try:
+            self.work()
+        except BaseException as error:  # the thread that waits raises it
+            self.error = error
+        finally:
+            _own.working = False
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def __enter__(self) -> None:
+        _own.working = True
+
+    def __exit__(self, *_: object) -> None:
+        _own.working = False
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._active)
 
 
 @contextmanager
 def single_blas() -> Iterator[None]:
     """Linear algebra libraries use one thread. May be nested, and entered by several threads at once.
 
-    Most libraries have one number of threads for the whole process: the first thread that enters sets it, and the last
-    one that leaves restores it. Of those that have one for each thread (OpenBLAS with OpenMP), each sets its own.
+    Some libraries have one number of threads for the whole process: the first thread that enters sets it, and the last
+    one that leaves restores it. Of those that have one for each thread (MKL, OpenBLAS with OpenMP), each sets its own.
     """
     global _inside
     if getattr(_own, "single", False):
@@ -88,21 +118,24 @@ def single_blas() -> Iterator[None]:
     with _lock:
         if not _inside:
             libraries = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
-            _limited[:] = [(library, library.num_threads) for library in libraries]
-            _set((library, 1) for library, _ in _limited)
+            _by_thread[:] = [library for library in libraries if _is_by_thread(library)]
+            _shared[:] = [(library, library.num_threads) for library in libraries if not _is_by_thread(library)]
+            _set((library, 1) for library, _ in _shared)
         _inside += 1
-        mine = [(library, library.get_num_threads()) for library, _ in _limited if _by_thread(library)]
-    _set((library, 1) for library, _ in mine)
+        mine = [(library, library.num_threads) for library in _by_thread]
+        _set((library, 1) for library, _ in mine)
+        generation = _generation
     _own.single = True
     try:
         yield
     finally:
         _own.single = False
-        _set(mine)
         with _lock:
-            _inside -= 1
-            if not _inside:
-                _set(_limited)
+            _set(mine)
+            if generation == _generation:
+                _inside -= 1
+                if not _inside:
+                    _set(_shared)
 
 
 def _set(numbers: Iterable[tuple[LibController, int]]) -> None:
@@ -112,8 +145,9 @@ def _set(numbers: Iterable[tuple[LibController, int]]) -> None:
         getattr(library, "clear_controlling_thread", lambda: None)()
 
 
-def _by_thread(library: LibController) -> bool:
-    return library.internal_api == "openblas" and library.threading_layer == "openmp"
+def _is_by_thread(library: LibController) -> bool:
+    openmp = library.internal_api == "openblas" and library.threading_layer == "openmp"
+    return openmp or library.internal_api == "mkl"
 
 
 @cache
@@ -123,10 +157,13 @@ def _pool(count: int, _process: int) -> ThreadPoolExecutor:
 
 
 def _begin_anew() -> None:
-    """In a forked process: what other threads held when it began, nobody will ever give back."""
-    global _lock, _inside, _own
-    _lock, _inside, _own = Lock(), 0, local()
+    """In a forked process: the other threads, and what they would have restored, are gone."""
+    global _inside, _own, _generation
+    if _inside:
+        _set(_shared)
+    _inside, _own, _generation = 0, local(), _generation + 1
+    _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew)

@@ -10,6 +10,7 @@ The labels were made on grey pictures (Pillow's `convert("L")`) below a data fol
 with all its crops.
 """
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from dinp.models.tree_network import SIDES
 MASK_CROP, TREE_CROP = 192, 256
 HELD_OUT = 20
 SUFFIXES = (".jpg", ".png")
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 ABSENT = -1  # a cell that does not exist in a tree
 
 

@@ -56,7 +56,8 @@ class _Inpainting(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: torch.autograd.function.FunctionCtx, error: Tensor) -> tuple[Tensor, Tensor, None]:
         weight, g, u = ctx.saved_tensors
-        adjoint = solve(weight, error, ctx.tolerance)
+        known = weight.amax(dim=(1, 2, 3), keepdim=True) > 0
+        adjoint = solve(weight, torch.where(known, error, 0), ctx.tolerance)
         stiff = weight > 1
         divisor = torch.where(stiff, weight, 1)
         a = torch.where(stiff, (error + laplace(adjoint)) / divisor, adjoint)

@@ -9,24 +9,40 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import distributed, nn
 
+from dinp.errors import DinpError
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def own_device(device: str) -> torch.device:
+    """The device of this process: "auto" is CUDA if there is one; of several processes each has a GPU of its own.
+
+    Raises
+    ------
+    DinpError
+        One GPU is named for several processes.
+    """
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return torch.device(kind)
+    if ":" in kind:
+        raise DinpError(f"several processes cannot share {kind}: give cuda, cpu or auto")
+    return torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
 
 
 @contextmanager
 def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
     """The device, rank and number of processes of this one; torchrun's are connected, with a GPU each if there are."""
-    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield torch.device(kind), 0, 1
+    place = own_device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield place, 0, 1
         return
-    place = torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
     if place.type == "cuda":
         torch.cuda.set_device(place)
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
-        yield place, distributed.get_rank(), world
+        yield place, distributed.get_rank(), distributed.get_world_size()
     finally:
         distributed.destroy_process_group()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from dinp.errors import DinpError
+from dinp.models.processes import own_device
 
 
 def training_parser(
@@ -60,7 +61,7 @@ def _check(args: argparse.Namespace) -> None:
         raise DinpError(f"--minutes must be above 0, not {args.minutes:g}")
     if args.device != "auto":
         try:
-            torch.zeros(1, device=args.device)
+            torch.zeros(1, device=own_device(args.device))
         except (RuntimeError, AssertionError) as error:
             raise DinpError(f"the device {args.device} cannot be used: {str(error).splitlines()[0]}") from None
     try:

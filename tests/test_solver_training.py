@@ -48,9 +48,12 @@ def test_values_that_are_not_known_do_not_matter_and_grey_values_may_be_scaled_a
 def test_masks_of_everything_and_of_nothing():
     plane = smooth_plane((20, 30), seed=1)
     full, empty = np.ones_like(plane), np.zeros_like(plane)
-    u = inpaint(tensor(full, empty), tensor(plane, plane))
-    np.testing.assert_allclose(u[0, 0], plane, atol=0.1)
+    masks = tensor(full, empty).requires_grad_()
+    u = inpaint(masks, tensor(plane, plane))
+    np.testing.assert_allclose(u[0, 0].detach(), plane, atol=0.1)
     assert not u[1].any()
+    u.square().sum().backward()
+    assert torch.isfinite(masks.grad).all()
 
 
 def dense_solution(c, g):

@@ -5,6 +5,7 @@ import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,12 +58,59 @@ def test_an_error_of_a_part_arrives(number, in_caller, monkeypatch):
 
 
 def test_without_helpers_the_caller_does_everything(monkeypatch):
-    def no_more(*_):
-        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+    """Where no thread can be started; what was queued all the same comes late, and finds nothing to do."""
+    queued, done = [], []
+
+    def no_thread(_, work):
+        queued.append(work)
+        raise RuntimeError("can't start new thread")
 
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.setattr(threads.ThreadPoolExecutor, "submit", no_more)
-    assert in_parallel(abs, [-1, -2, -3]) == [1, 2, 3]
+    monkeypatch.setattr(threads.ThreadPoolExecutor, "submit", no_thread)
+    assert in_parallel(lambda part: done.append(part) or -part, [-1, -2, -3]) == [1, 2, 3]
+    assert len(queued) == 1
+    queued[0]()
+    assert done == [-1, -2, -3]
+
+
+class Library:
+    """A linear algebra library that has a number of threads for each thread that calls it."""
+
+    user_api, internal_api = "blas", "mkl"
+
+    def __init__(self):
+        self.numbers = {}
+
+    @property
+    def num_threads(self):
+        return self.numbers.get(threading.get_ident(), 4)
+
+    def set_num_threads(self, number):
+        self.numbers[threading.get_ident()] = number
+
+
+def test_libraries_with_a_number_for_each_thread(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(threads, "ThreadpoolController", lambda: SimpleNamespace(lib_controllers=[library]))
+    entered, leave = threading.Event(), threading.Event()
+    seen = []
+
+    def other():
+        with single_blas():
+            seen.append(library.num_threads)
+            entered.set()
+            leave.wait(60)
+        seen.append(library.num_threads)
+
+    thread = threading.Thread(target=other)
+    with single_blas():
+        thread.start()
+        assert entered.wait(60)
+        assert library.num_threads == 1
+    assert library.num_threads == 4
+    leave.set()
+    thread.join()
+    assert seen == [1, 4]
 
 
 @pytest.mark.parametrize("text", ["", "none", "0", "999", "2,1"])
@@ -143,8 +191,10 @@ def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.usefixtures("four")
 def test_a_forked_process_has_threads_of_its_own(count):
     in_parallel(abs, range(4))
+    before = blas_threads()
     entered, leave = threading.Event(), threading.Event()
 
     def other():
@@ -162,7 +212,11 @@ def test_a_forked_process_has_threads_of_its_own(count):
         code = 1
         try:
             signal.alarm(60)
-            code = 0 if in_parallel(abs, [-1, -2, -3]) == [1, 2, 3] and threads._inside == 0 else 1
+            right = in_parallel(abs, [-1, -2, -3]) == [1, 2, 3] and threads._inside == 0 and blas_threads() == before
+            again = os.fork()
+            if again == 0:
+                os._exit(0 if in_parallel(abs, [-1, -2, -3]) == [1, 2, 3] else 1)
+            code = 0 if right and os.waitpid(again, 0)[1] == 0 else 1
         finally:
             os._exit(code)
     leave.set()
