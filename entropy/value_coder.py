@@ -16,7 +16,7 @@ All of it is integer arithmetic with the tables shipped in `tables/values.npz`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 import numpy as np
@@ -204,17 +204,19 @@ def walk_values(
         table = np.empty((p.index.size, SYMBOLS), dtype=np.int64)
         centre, base = (np.empty(p.index.size, dtype=np.int64) for _ in range(2))
 
-        def describe(first: int, p: Pass = p, table: np.ndarray = table, out: tuple = (centre, base)) -> None:
-            rows = slice(first, first + _ROWS)
-            part = replace(p, index=p.index[rows], neighbour=p.neighbour[rows])
-            inputs, out[1][rows], scale = features(state, part)
-            network = _network()(inputs)
-            table[rows], out[0][rows] = frequencies(network, out[1][rows], scale, state.step[part.index], tables())
-
+        describe = partial(_describe, state, p, table, centre, base)
         in_parallel(describe, range(0, p.index.size, _ROWS))
         levels[p.index] = levels_of(p, table, centre)
         _store(state, p, levels[p.index], base)
     return levels
+
+
+def _describe(state: _State, p: Pass, table: np.ndarray, centre: np.ndarray, base: np.ndarray, first: int) -> None:
+    """Write frequencies, centre and base prediction of some rows of a pass to where they belong."""
+    rows = slice(first, first + _ROWS)
+    part = replace(p, index=p.index[rows], neighbour=p.neighbour[rows])
+    inputs, base[rows], scale = features(state, part)
+    table[rows], centre[rows] = frequencies(_network()(inputs), base[rows], scale, state.step[part.index], tables())
 
 
 def symbols_of(levels: np.ndarray, centre: np.ndarray) -> np.ndarray:

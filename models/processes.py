@@ -15,6 +15,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def _several() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def own_device(device: str) -> torch.device:
     """The device of this process: "auto" is CUDA if there is one; of several processes each has a GPU of its own.
 
@@ -24,7 +28,7 @@ def own_device(device: str) -> torch.device:
         One GPU is named for several processes.
     """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if not _several():
         return torch.device(kind)
     if ":" in kind:
         raise DinpError(f"several processes cannot share {kind}: give cuda, cpu or auto")
@@ -35,7 +39,7 @@ def own_device(device: str) -> torch.device:
 def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
     """The device, rank and number of processes of this one; torchrun's are connected, with a GPU each if there are."""
     place = own_device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if not _several():
         yield place, 0, 1
         return
     if place.type == "cuda":

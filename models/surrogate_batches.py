@@ -1,17 +1,36 @@
 """What the joint training of mask network and surrogate draws: crops, densities, masks; and corrected known values."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dinp.models.data import dihedral
+from dinp.errors import DinpError
+from dinp.models.binarise import error_diffusion
+from dinp.models.data import dihedral, grey
+from dinp.models.restoration_data import pictures
 from dinp.models.search import voronoi
 
 BATCH = 8
 CROP = 128
 DENSITIES = (0.01, 0.15)
+
+
+def training_planes(data: Path, limit: int | None = None) -> list[np.ndarray]:
+    """The training pictures, or `limit` of them, that are as large as a crop, (H, W) uint8.
+
+    Raises
+    ------
+    DinpError
+        There are none.
+    """
+    planes = [grey(data / name) for name in pictures(data, "train", limit)]
+    planes = [plane for plane in planes if min(plane.shape) >= CROP]
+    if not planes:
+        raise DinpError(f"no training picture is as large as a crop: {CROP} x {CROP} pixels")
+    return planes
 
 
 def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -24,6 +43,18 @@ def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.d
     low, high = np.log(DENSITIES)
     density = np.exp(rng.uniform(low, high, BATCH)).astype(np.float32)
     return torch.from_numpy(crops).to(device, memory_format=torch.channels_last), torch.from_numpy(density).to(device)
+
+
+def binarised(confidence: Tensor) -> tuple[np.ndarray, Tensor]:
+    """Masks by error diffusion, (B, H, W) bool, and the same as a tensor like the confidences (B, 1, H, W)."""
+    points = error_diffusion(confidence.detach()[:, 0].cpu().double().numpy())
+    return points, torch.from_numpy(points[:, None].astype(np.float32)).to(confidence.device)
+
+
+def on_the_way(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Tensor:
+    """Values anywhere from binary to soft, drawn for each crop, with the gradient of the confidences."""
+    e = torch.from_numpy(rng.random((len(confidence), 1, 1, 1), dtype=np.float32)).to(confidence.device)
+    return confidence + (1 - e) * (binary - confidence.detach())
 
 
 def between(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from torch import nn
 from dinp.inpaint import Inpainter
 from dinp.models.binarise import binarise
 from dinp.models.classical import analytic_mask, random_mask
+from dinp.models.data import grey
+from dinp.models.restoration_data import pictures
 from dinp.structure import known_data_of_mask
 from dinp.tonal import tonal_optimisation
 
@@ -23,6 +26,11 @@ REFERENCE: dict[str, MaskMethod] = {
     "analytic, sigma 1": partial(analytic_mask, sigma=1.0),
     "analytic": analytic_mask,
 }
+
+
+def tuning_planes(data: Path) -> list[np.ndarray]:
+    """The centres of the pictures that masks are validated on."""
+    return [centre(grey(data / name)) for name in pictures(data, "tune", PICTURES)]
 
 
 def reference(tuning: Sequence[np.ndarray]) -> dict[str, list[list[float]]]:

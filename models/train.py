@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -50,9 +51,11 @@ GRADIENT_NORM = 1.0
 EMA = 0.999
 BATCH = 8
 VALIDATION_CROPS = 64
+T = TypeVar("T")
 
 
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
+WAYS = {"valid": "by imitation", "valid_psnr": "through the solver"}  # of training a mask network, by their figures
 ELSEWHERE = ("restoration", "solver", "surrogate")  # trained by modules of their own
 
 
@@ -127,8 +130,8 @@ class Run:
         if rank():
             self.rng = np.random.default_rng([int(self.rng.integers(2**32)), rank()])
 
-    def resume(self, out: Path) -> None:
-        """Go on from the checkpoint in `out`."""
+    def resume(self, out: Path, figure: str) -> None:
+        """Go on from the checkpoint in `out`, of a training whose curve has this figure."""
         path = out / "checkpoint.pt"
         if not path.is_file():
             raise DinpError(f"{path} is missing: there is nothing to resume")
@@ -143,6 +146,61 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.bit_generator.state = state["rng"]
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        if self.curve and figure not in self.curve[0]:
+            found = next(way for column, way in WAYS.items() if column in self.curve[0])
+            raise DinpError(f"{path} belongs to a training {found}, not to one {WAYS[figure]}")
+
+    def averaged(self) -> nn.Module:
+        """The network with its averaged weights."""
+        device = next(self.network.parameters()).device
+        network = NETWORKS[self.kind](**self.network.config).to(device, memory_format=torch.channels_last).eval()
+        network.load_state_dict(self.average)
+        return network
+
+    def follow(
+        self,
+        one_step: Callable[[float, float], T],
+        measure: Callable[[list[T]], dict],
+        out: Path,
+        settings: dict,
+        *,
+        minutes: float,
+        steps: int | None,
+        peak: float,
+        every: float,
+        progress: Callable[[str], object] | None = None,
+    ) -> "Run":
+        """Train until the time or the steps are used up; checkpoints, and rows of the curve, every so many seconds.
+
+        `one_step` is given the done fraction and the learning rate; `measure` makes figures of what the steps since the
+        last time returned; `progress` is told them, by default on standard error.
+        """
+        device = next(self.network.parameters()).device
+        begin, last = time.monotonic() - self.seconds, time.monotonic()
+        recent: list[T] = []
+        rate = 0.0
+
+        def report() -> None:
+            row = {"seconds": round(self.seconds, 1), "step": self.step, "learning_rate": float(f"{rate:.3g}")}
+            row |= measure(recent)
+            self.curve.append(row)
+            recent.clear()
+            self.save(out, settings)
+            (progress or sys.stderr.write)(f"{json.dumps(row)}\n")
+
+        while True:
+            (self.seconds,) = agreed(time.monotonic() - begin, device=device)
+            fraction = self.step / steps if steps is not None else self.seconds / (60 * minutes)
+            if fraction >= 1:
+                break
+            if rank() == 0 and recent and time.monotonic() - last >= every:
+                report()
+                last = time.monotonic()
+            rate = peak * learning_rate(self.step, fraction)
+            recent.append(one_step(fraction, rate))
+        if rank() == 0 and recent:
+            report()
+        return self
 
 
 def learning_rate(step: int, fraction: float) -> float:
@@ -153,8 +211,7 @@ def learning_rate(step: int, fraction: float) -> float:
 
 def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float]:
     """Mean loss parts of the averaged weights on validation crops."""
-    network = NETWORKS[run.kind](**run.network.config).to(device, memory_format=torch.channels_last).eval()
-    network.load_state_dict(run.average)
+    network = run.averaged()
     parts = []
     with torch.inference_mode():
         for i in range(0, len(crops), BATCH):
@@ -218,7 +275,7 @@ def train(
     """
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = torch.device(device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
     out.mkdir(parents=True, exist_ok=True)
     if labels is not None and kind != "mask":
@@ -229,11 +286,7 @@ def train(
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
     run = Run.start(kind, seed, place)
     if resume:
-        run.resume(out)
-        if run.curve and "valid" not in run.curve[0]:
-            raise DinpError(
-                f"{out / 'checkpoint.pt'} belongs to a training through the solver, not to one by imitation"
-            )
+        run.resume(out, "valid")
     elif start is not None:
         run.begin_with(load_network(kind, start))
     run.share()
@@ -258,40 +311,20 @@ def train(
         "base_rate": base_rate(kind, validation),
     }
     draw = data.batches(training, BATCH, run.rng, place)
-    begin = last_save = time.monotonic() - run.seconds
-    recent: list[float] = []
 
-    def report(rate: float) -> None:
-        valid = validate(run, validation, place)
-        row = {"seconds": round(run.seconds, 1), "step": run.step, "learning_rate": float(f"{rate:.3g}")}
-        row |= {
-            "train": round(float(np.mean(recent)), 5),
-            "valid": round(float(np.mean(valid)), 5),
-            "valid_parts": valid,
-        }
-        run.curve.append(row)
-        recent.clear()
-        run.save(out, settings)
-        sys.stderr.write(f"{json.dumps(row)}\n")
-
-    rate = 0.0
-    while True:
-        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
-        fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
-        if fraction >= 1:
-            break
-        if rank() == 0 and recent and time.monotonic() - last_save >= every:
-            report(rate)
-            last_save = time.monotonic()
-        rate = peak * learning_rate(run.step, fraction)
+    def one_step(_: float, rate: float) -> float:
         planes, density, labels = draw()
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             loss, _ = LOSSES[kind](run.network, planes.contiguous(memory_format=torch.channels_last), density, labels)
         run.update(loss, rate)
-        recent.append(loss.detach().item())
-    if rank() == 0 and recent:
-        report(rate)
-    return run
+        return loss.detach().item()
+
+    def measure(recent: list[float]) -> dict:
+        valid = validate(run, validation, place)
+        means = (round(float(np.mean(values)), 5) for values in (recent, valid))
+        return dict(zip(("train", "valid"), means, strict=True)) | {"valid_parts": valid}
+
+    return run.follow(one_step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

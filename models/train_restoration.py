@@ -11,10 +11,8 @@ does in dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weigh
 `dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
 """
 
-import json
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,11 +22,10 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
-from dinp.models.processes import agreed, launched, rank, world_size
+from dinp.models.processes import launched, world_size
 from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
-from dinp.models.restoration_network import RestorationNetwork
-from dinp.models.train import Run, learning_rate
+from dinp.models.train import Run
 from dinp.models.train_options import add_start_options, run_training, training_parser
 from dinp.restoration import correction_scale, network_input
 
@@ -185,7 +182,7 @@ def train(
     DinpError
         Files or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = torch.device(device)
     out.mkdir(parents=True, exist_ok=True)
     if crop < 16 or crop % 16:
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
@@ -196,7 +193,7 @@ def train(
     validation = load_examples(data, [tune])[1]
     run = Run.start("restoration", seed, place, **({"widths": tuple(widths)} if widths else {}))
     if resume:
-        run.resume(out)
+        run.resume(out, "valid_db")
     elif start is not None:
         widen(run.network, load_restoration(start).weights)
         run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
@@ -220,41 +217,25 @@ def train(
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-    begin = last = time.monotonic() - run.seconds
-    last += run.seconds
-    recent: list[float] = []
-    average = RestorationNetwork(tuple(run.network.config["widths"])).to(place, memory_format=torch.channels_last)
 
-    def report(rate: float) -> None:
-        average.load_state_dict(run.average)
-        gain = gains(average.eval(), validation, place)
-        row = {"seconds": round(run.seconds, 1), "step": run.step, "learning_rate": float(f"{rate:.3g}")}
-        row |= {"train": round(float(np.mean(recent)), 5), "valid_db": round(float(gain.mean()), 4)}
-        row |= {"valid_least_db": round(float(gain.min()), 4)}
-        run.curve.append(row)
-        recent.clear()
-        run.save(out, settings)
-        progress(f"{json.dumps(row)}\n")
-
-    rate = 0.0
-    while True:
-        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
-        fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
-        if fraction >= 1:
-            break
-        if rank() == 0 and recent and time.monotonic() - last >= every:
-            report(rate)
-            last = time.monotonic()
-        rate = peak * learning_rate(run.step, fraction)
+    def one_step(_: float, rate: float) -> float:
         x, target, weight = crops.draw(run.rng, batch, place)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             y = run.network(x)
         loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()
         run.update(loss, rate)
-        recent.append(loss.detach().item())
-    if rank() == 0 and recent:
-        report(rate)
-    return run
+        return loss.detach().item()
+
+    def measure(recent: list[float]) -> dict:
+        gain = gains(run.averaged(), validation, place)
+        return {
+            "train": round(float(np.mean(recent)), 5),
+            "valid_db": round(float(gain.mean()), 4),
+            "valid_least_db": round(float(gain.min()), 4),
+        }
+
+    budget = {"minutes": minutes, "steps": steps, "peak": peak, "every": every}
+    return run.follow(one_step, measure, out, settings, **budget, progress=progress)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

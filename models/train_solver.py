@@ -11,10 +11,8 @@ Confidences enter the inpainting on the way from soft to binary, and known value
 cells, both as `dinp.models.train_surrogate` explains, with the same loss.
 """
 
-import json
 import platform
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,17 +22,13 @@ import torch
 
 from dinp.errors import DinpError
 from dinp.models import surrogate_batches, surrogate_validation
-from dinp.models.binarise import error_diffusion
-from dinp.models.data import grey
 from dinp.models.hub import load_network
 from dinp.models.inpainting_layer import inpaint
-from dinp.models.mask_network import MaskNetwork
-from dinp.models.processes import agreed, launched, rank, world_size
-from dinp.models.restoration_data import pictures
+from dinp.models.processes import launched, rank, world_size
 from dinp.models.surrogate import mask_loss
-from dinp.models.surrogate_batches import cell_means, draw
-from dinp.models.surrogate_validation import PICTURES, centre, validate
-from dinp.models.train import Run, learning_rate
+from dinp.models.surrogate_batches import binarised, cell_means, draw, on_the_way, training_planes
+from dinp.models.surrogate_validation import tuning_planes, validate
+from dinp.models.train import Run
 from dinp.models.train_options import add_start_options, run_training, training_parser
 
 VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
@@ -90,30 +84,16 @@ def train(
     """
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = torch.device(device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
     out.mkdir(parents=True, exist_ok=True)
-    side = surrogate_batches.CROP
-    planes = [grey(data / name) for name in pictures(data, "train", limit)]
-    planes = [plane for plane in planes if min(plane.shape) >= side]
-    if not planes:
-        raise DinpError(f"no training picture is as large as a crop: {side} x {side} pixels")
-    tuning = [centre(grey(data / name)) for name in pictures(data, "tune", PICTURES)]
+    planes, tuning = training_planes(data, limit), tuning_planes(data)
     run = Run.start("mask", seed, place, **(masks or {}))
     if resume:
-        run.resume(out)
-        if run.curve and "valid_psnr" not in run.curve[0]:
-            raise DinpError(
-                f"{out / 'checkpoint.pt'} belongs to a training by imitation, not to one through the solver"
-            )
+        run.resume(out, "valid_psnr")
     elif start is not None:
         run.begin_with(load_network("mask", start))
     run.share()
-
-    def validation() -> list[list[float]]:
-        network = MaskNetwork(**run.network.config).to(place, memory_format=torch.channels_last).eval()
-        network.load_state_dict(run.average)
-        return validate(network, tuning, place)
 
     settings = {
         "network": "mask",
@@ -122,7 +102,7 @@ def train(
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seed": seed,
         "batch": surrogate_batches.BATCH * world_size(),
-        "crop": side,
+        "crop": surrogate_batches.CROP,
         "pictures": len(planes),
         "start": start and start.name,
         "peak": peak,
@@ -137,49 +117,27 @@ def train(
         "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
         "reference": surrogate_validation.reference(tuning) if rank() == 0 else {},
     }
-    if rank() == 0 and not resume:
-        run.curve.append({"seconds": 0.0, "step": 0, "valid_psnr": validation()})
-    begin = time.monotonic() - run.seconds
-    last = time.monotonic()
-    recent: list[list[float]] = []
 
-    def report(rate: float) -> None:
-        row = {"seconds": round(run.seconds, 1), "step": run.step, "learning_rate": float(f"{rate:.3g}")}
+    def measure(recent: list[list[float]]) -> dict:
         means = np.mean(recent, axis=0).round(4).tolist()
-        row |= dict(zip(("log_error", "variance", "unevenness"), means, strict=True))
-        row["valid_psnr"] = validation()
-        run.curve.append(row)
-        recent.clear()
-        run.save(out, settings)
-        sys.stderr.write(f"{json.dumps(row)}\n")
+        found = dict(zip(("log_error", "variance", "unevenness"), means, strict=True))
+        return found | {"valid_psnr": validate(run.averaged(), tuning, place)}
 
-    rate = 0.0
-    while True:
-        (run.seconds,) = agreed(time.monotonic() - begin, device=place)
-        fraction = run.step / steps if steps is not None else run.seconds / (60 * minutes)
-        if fraction >= 1:
-            break
-        if rank() == 0 and recent and time.monotonic() - last >= every:
-            report(rate)
-            last = time.monotonic()
-        rate = peak * learning_rate(run.step, fraction)
-        recent.append(one_step(run, planes, fraction, rate, place, bf16))
-    if rank() == 0 and recent:
-        report(rate)
-    return run
+    if rank() == 0 and not resume:
+        run.curve.append({"seconds": 0.0, "step": 0, "valid_psnr": validate(run.averaged(), tuning, place)})
+    step = partial(one_step, run, planes, place, bf16)
+    return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
 
 
 def one_step(
-    run: Run, planes: Sequence[np.ndarray], fraction: float, rate: float, device: torch.device, bf16: bool
+    run: Run, planes: Sequence[np.ndarray], device: torch.device, bf16: bool, fraction: float, rate: float
 ) -> list[float]:
     """Update the mask network; returns the loss's parts, see `dinp.models.surrogate.mask_loss`."""
     f, density = draw(planes, run.rng, device)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         c = run.network(f, density)
-    points = error_diffusion(c.detach()[:, 0].cpu().double().numpy())
-    b = torch.from_numpy(points[:, None].astype(np.float32)).to(device)
-    e = torch.from_numpy(run.rng.random((len(f), 1, 1, 1), dtype=np.float32)).to(device)
-    x = c + (1 - e) * (b - c.detach())
+    points, b = binarised(c)
+    x = on_the_way(c, b, run.rng)
     with torch.no_grad():
         known = f + cell_means(f - inpaint(b, f), points)
     loss, parts = mask_loss(inpaint(x, known), f, c, density, fraction * VARIANCE_WEIGHT)

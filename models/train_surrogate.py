@@ -41,16 +41,13 @@ from torch import Tensor, nn
 
 from dinp.errors import DinpError
 from dinp.models import surrogate_batches, surrogate_validation
-from dinp.models.binarise import error_diffusion
-from dinp.models.data import grey
 from dinp.models.hub import save_weights
 from dinp.models.inpainting_network import InpaintingNetwork
 from dinp.models.mask_network import MaskNetwork
 from dinp.models.processes import agreed, mean_gradients, processes
-from dinp.models.restoration_data import pictures
 from dinp.models.surrogate import mask_loss, residual_loss
-from dinp.models.surrogate_batches import between, cell_means, draw
-from dinp.models.surrogate_validation import PICTURES, centre, validate
+from dinp.models.surrogate_batches import between, binarised, cell_means, draw, on_the_way, training_planes
+from dinp.models.surrogate_validation import tuning_planes, validate
 from dinp.models.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
 from dinp.models.train_options import run_training, training_parser
 
@@ -180,13 +177,7 @@ def train(
     with processes(device) as (place, rank, world):
         bf16 = place.type == "cuda" if bf16 is None else bf16
         out.mkdir(parents=True, exist_ok=True)
-        planes = [grey(data / name) for name in pictures(data, "train", limit)]
-        planes = [plane for plane in planes if min(plane.shape) >= surrogate_batches.CROP]
-        if not planes:
-            raise DinpError(
-                f"no training picture is as large as a crop: {surrogate_batches.CROP} x {surrogate_batches.CROP} pixels"
-            )
-        tuning = [centre(grey(data / name)) for name in pictures(data, "tune", PICTURES)]
+        planes, tuning = training_planes(data, limit), tuning_planes(data)
         pair = Pair.start(seed, place, masks, inpainting)
         if resume:
             pair.resume(out)
@@ -252,8 +243,7 @@ def one_step(
     with mixed, torch.set_grad_enabled(not leading):
         c = pair.masks(f, density)
     soft = c.detach()
-    points = error_diffusion(soft[:, 0].cpu().double().numpy())
-    b = torch.from_numpy(points[:, None].astype(np.float32)).to(device)
+    points, b = binarised(soft)
 
     parts = {}
     if not (late and pair.step % 2):
@@ -264,8 +254,7 @@ def one_step(
         pair.update("inpainting", loss, learning_rate(pair.step, fraction))
         parts = {"inpainting": loss.item(), "residual": residual.item()}
     if not leading:
-        e = torch.from_numpy(rng.random((len(f), 1, 1, 1), dtype=np.float32)).to(device)
-        x = c + (1 - e) * (b - soft)
+        x = on_the_way(c, b, rng)
         pair.inpainting.requires_grad_(False)
         with mixed:
             known = f

@@ -1,5 +1,10 @@
 """Pictures and trees that tests share: made here, or shipped with scikit-image."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -28,3 +33,21 @@ def smooth_plane(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 @pytest.fixture(params=[(1, 1), (1, 40), (40, 1), (33, 65), (64, 96), (100, 37)], ids=lambda s: f"{s[0]}x{s[1]}")
 def shape(request):
     return request.param
+
+
+def printed_by_two_processes(code, *arguments):
+    """What each of two connected processes, as torchrun would start them, prints when it runs the code."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    setting = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env=setting | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    return [process.communicate(timeout=120)[0] for process in running]

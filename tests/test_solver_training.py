@@ -1,16 +1,12 @@
 """The inpainting as a layer: solution and gradient; training of a mask network through it by the command."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from conftest import smooth_plane
+from conftest import printed_by_two_processes, smooth_plane
 from PIL import Image
 
 from dinp.errors import DinpError
@@ -156,21 +152,9 @@ print(run.rng.random())
 
 
 def test_several_processes_train_one_network_on_crops_of_their_own(folder):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    setting = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(folder)],
-            env=setting | {"RANK": number, "LOCAL_RANK": number},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for number in ("0", "1")
-    ]
-    (first, drawn), (second, other) = (process.communicate(timeout=120)[0].split("\n")[:2] for process in running)
+    (first, drawn), (second, other) = (
+        printed.split("\n")[:2] for printed in printed_by_two_processes(PROCESS, str(folder))
+    )
     assert len(first.split()) > 10
     assert first == second
     assert drawn != other

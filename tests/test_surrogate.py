@@ -1,13 +1,11 @@
 """The two-network system: the surrogate of the inpainting, the losses, joint training by the command, its masks."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import smooth_plane
+from conftest import printed_by_two_processes, smooth_plane
 from PIL import Image
 
 from dinp.errors import DinpError
@@ -249,24 +247,8 @@ with processes("cpu") as (device, rank, world):
 """
 
 
-def test_processes_share_gradients_and_numbers(tmp_path):
-    import os
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    setting = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS],
-            env=setting | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    assert [process.communicate(timeout=120)[0].strip() for process in running] == ["2 [[2.0, 2.0]] [7.0]"] * 2
+def test_processes_share_gradients_and_numbers():
+    assert [printed.strip() for printed in printed_by_two_processes(PROCESS)] == ["2 [[2.0, 2.0]] [7.0]"] * 2
 
 
 @pytest.mark.parametrize("samples", [0, 2])
