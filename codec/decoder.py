@@ -21,9 +21,11 @@ def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
     return Inpainter(known.mask).solve(known.spread(code.values(known)))
 
 
-def restored(code: PlaneCode, known: KnownData, reconstruction: np.ndarray, restoration: Restoration) -> np.ndarray:
-    """The plane (H, W) float64 after restoration, from its inpainting."""
-    return restoration(described(code, known, reconstruction))
+def restored(
+    code: PlaneCode, known: KnownData, reconstruction: np.ndarray, restoration: Restoration, *, draft: bool = False
+) -> np.ndarray:
+    """The plane (H, W) float64 after restoration, or after a draft of it, from its inpainting."""
+    return restoration(described(code, known, reconstruction), draft=draft)
 
 
 def described(code: PlaneCode, known: KnownData, reconstruction: np.ndarray) -> DecodedPlane:

@@ -115,7 +115,7 @@ def encode_plane(
 
     best = wins = None
     if restoration is not None and effort.anticipate:
-        better = restored(code, known, trial.reconstruction, restoration)
+        better = restored(code, known, trial.reconstruction, restoration, draft=True)
         if _gains(plane, better, trial.reconstruction):
             target, ahead = anticipated(plane, trial, better)
             if effort.descents:
@@ -168,7 +168,7 @@ def _repeated(
 def _shown(trial: Trial, step: float, restoration: Restoration) -> np.ndarray:
     """What restoration makes of a tree that is still growing."""
     code = PlaneCode(trial.structure, ROOT_LOG2, nearest_step_index(step), np.zeros(0, dtype=np.int64))
-    return restored(code, trial.known, trial.reconstruction, restoration)
+    return restored(code, trial.known, trial.reconstruction, restoration, draft=True)
 
 
 def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restoration, *, windows: bool) -> bool:

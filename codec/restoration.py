@@ -16,22 +16,25 @@ channels, at half resolution: the grey values (u - 128) / 64 and the mask (0 or 
 
 block(x) = x + second(relu(first(relu(x)))). stem, first, second and head are 3x3 convolutions over a border of zeros,
 down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each sample in a 2x2 block. The restored plane is
-u + correction.
+u + (correction + transposed correction of the transposed plane) / 2: what chance left in the weights is not the same in
+both, so that their mean is better than either.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from dinp.entropy.tree import Tree
-from dinp.threads import in_parallel, single_blas
+from dinp.threads import in_parallel, single_blas, thread_count
 
 VERSION = 1
 MULTIPLE = 16
 INPUTS = 10
 TILE = 1536  # pixels, a multiple of MULTIPLE
 MARGIN = 112  # pixels, a multiple of MULTIPLE; the network sees 107 pixels far
+TOGETHER = 1 << 20  # pixels of a tile at most for both orientations to be done at the same time
 _BLOCK = 1 << 12  # columns of a product at a time: the patches stay in the cache
 
 
@@ -59,6 +62,10 @@ class DecodedPlane:
     def window(self, part: tuple[slice, slice]) -> "DecodedPlane":
         """Some rows and columns of the plane."""
         return DecodedPlane(self.reconstruction[part], self.mask[part], self.side_log2[part], self.step)
+
+    def transposed(self) -> "DecodedPlane":
+        """The plane with its rows as columns."""
+        return DecodedPlane(self.reconstruction.T, self.mask.T, self.side_log2.T, self.step)
 
 
 def side_map(structure: Tree | np.ndarray, side_log2: int) -> np.ndarray:
@@ -110,25 +117,31 @@ class Restoration:
         self.weights = {name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}
 
     @single_blas()
-    def __call__(self, plane: DecodedPlane) -> np.ndarray:
+    def __call__(self, plane: DecodedPlane, *, draft: bool = False) -> np.ndarray:
         """The restored plane, (H, W) float64, grey values nominally 0-255.
+
+        A `draft` is without the transposed plane, in half the time.
 
         Large planes are done in tiles, which overlap by more than the network sees: up to rounding, the result is that
         of the whole, in at most about 1 GiB.
         """
         out = np.array(plane.reconstruction, dtype=np.float64)
         for window, tile, inside in _tiles(plane.mask.shape):
-            out[tile] += self._correction(plane.window(window), None)[inside]
+            out[tile] += self._mean_correction(plane.window(window), (None,) if draft else (None, None))[inside]
         return out
 
     @single_blas()
-    def with_gradient(self, plane: DecodedPlane, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def with_gradient(
+        self, plane: DecodedPlane, original: np.ndarray, *, draft: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The restored plane, and how the reconstruction should change for it to come nearer to the original.
 
         Parameters
         ----------
         plane : DecodedPlane
         original : (H, W) float
+        draft : bool
+            As above.
 
         Returns
         -------
@@ -140,16 +153,28 @@ class Restoration:
         restored = np.array(plane.reconstruction, dtype=np.float64)
         gradient = np.zeros(restored.shape)
         for window, tile, inside in _tiles(plane.mask.shape):
-            tape: list[np.ndarray] = []
-            restored[tile] += self._correction(plane.window(window), tape)[inside]
+            tapes: list[list[np.ndarray]] = [[]] if draft else [[], []]
+            restored[tile] += self._mean_correction(plane.window(window), tapes)[inside]
             error = np.zeros(plane.mask[window].shape)
             error[inside] = original[tile] - restored[tile]
             gradient[tile] += error[inside]
-            gradient[window] += self._adjoint(error, tape, plane.step)
+            gradient[window] += self._mean_adjoint(error, tapes, plane.step)
         return restored, gradient
 
+    def _mean_correction(self, plane: DecodedPlane, tapes: Sequence[list[np.ndarray] | None]) -> np.ndarray:
+        """What is to be added to a tile, (H, W) float32, of as many orientations as there are tapes."""
+        seen = [plane, plane.transposed()][: len(tapes)]
+        first, *rest = _each(self._correction, plane.mask.size, seen, tapes)
+        return (first + rest[0].T) / 2 if rest else first
+
+    def _mean_adjoint(self, change: np.ndarray, tapes: Sequence[list[np.ndarray]], step: float) -> np.ndarray:
+        """The transpose of the derivative of `_mean_correction` by the grey values, of a tile (H, W)."""
+        changes = [change, change.T][: len(tapes)]
+        first, *rest = _each(partial(self._adjoint, step=step), change.size, changes, tapes)
+        return (first + rest[0].T) / 2 if rest else first
+
     def _correction(self, plane: DecodedPlane, tape: list[np.ndarray] | None) -> np.ndarray:
-        """What is to be added to a tile, (H, W) float32; where rectified features are positive goes on the tape."""
+        """What the network adds to a tile, (H, W) float32; where rectified features are positive goes on the tape."""
         x = _bordered(network_input(plane))
         encoded = []
         for i in range(4):
@@ -244,6 +269,14 @@ class Restoration:
         sums = _inside(x).reshape(channels, height // 2, 2, width // 2, 2).sum(axis=(2, 4))
         product = weight.reshape(channels, -1).T @ sums.reshape(channels, -1)
         return _bordered(product.reshape(-1, height // 2, width // 2))
+
+
+def _each(work: Callable[..., np.ndarray], pixels: int, *arguments: Sequence) -> list[np.ndarray]:
+    """The work on each orientation: at the same time where there are but two threads, and memory for both."""
+    parts = list(zip(*arguments, strict=True))
+    if thread_count() > 2 or pixels > TOGETHER:
+        return [work(*part) for part in parts]  # each is shared out by itself
+    return in_parallel(lambda part: work(*part), parts)
 
 
 def _tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], ...]]:

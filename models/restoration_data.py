@@ -66,14 +66,21 @@ class Example:
     decoded: DecodedPlane
 
 
-def draw_turn(rng: np.random.Generator, picture: str, pixels: int) -> tuple[Turn, float, int]:
-    """A random change of a picture, quality and effort."""
+def draw_turn(
+    rng: np.random.Generator,
+    picture: str,
+    pixels: int,
+    colour_share: float = COLOUR_SHARE,
+    qualities: tuple[float, float] | None = None,
+) -> tuple[Turn, float, int]:
+    """A random change of a picture, quality (from a range, if one is given) and effort."""
     share, *_ = QUALITIES[0]
     low, high = QUALITIES[0][1:] if rng.random() < share else QUALITIES[1][1:]
+    low, high = qualities or (low, high)
     quality = float(rng.uniform(low, high))
     resized = pixels > LARGE and rng.random() < RESIZED_SHARE
     scale = float(rng.uniform(SMALLEST_SCALE, 1)) if resized else 1.0
-    turn = Turn(picture, bool(rng.random() < COLOUR_SHARE), scale, int(rng.integers(4)), bool(rng.integers(2)))
+    turn = Turn(picture, bool(rng.random() < colour_share), scale, int(rng.integers(4)), bool(rng.integers(2)))
     return turn, quality, int(rng.integers(1, 3))
 
 
@@ -97,23 +104,28 @@ def make(
     limit: int | None = None,
     progress: Callable[[int, int], object] = lambda *_: None,
     restore: bool = False,
+    colour_share: float = COLOUR_SHARE,
+    qualities: tuple[float, float] | None = None,
 ) -> tuple[list[Turn], list[bytes]]:
     """Code every picture of a set ("train", "tune") once, or `limit` of them.
 
-    With `restore` the encoder looks ahead to the shipped restoration, and makes what that one is to get in use.
+    With `restore` the encoder looks ahead to the shipped restoration, and makes what that one is to get in use. A share
+    of the pictures is coded in colour; qualities are those of all rates, or from a range.
 
     Returns
     -------
     (list of Turn, list of bytes)
         How each picture was changed, and its dinp file.
     """
+    if qualities is not None and not 0 <= qualities[0] <= qualities[1] <= 100:
+        raise DinpError("qualities go from a lower to a higher one, from 0 to 100")
     rng = np.random.default_rng(seed)
     turns, files = [], []
     names = pictures(data, chosen, limit)
     for done, name in enumerate(names):
         with Image.open(Path(data) / name) as image:
             pixels = image.width * image.height
-        turn, quality, effort = draw_turn(rng, name, pixels)
+        turn, quality, effort = draw_turn(rng, name, pixels, colour_share, qualities)
         files.append(dinp.encode(turn.apply(data), quality=quality, effort=effort, restore=restore))
         turns.append(turn)
         progress(done + 1, len(names))
@@ -174,14 +186,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of qualities, sizes and orientations")
     parser.add_argument("--limit", type=int, help="use so many pictures only")
     parser.add_argument("--restore", action="store_true", help="code with the shipped restoration in view")
+    parser.add_argument("--colour", type=float, default=COLOUR_SHARE, help="share of pictures coded in colour")
+    parser.add_argument("--qualities", type=float, nargs=2, metavar=("FROM", "TO"), help="default: mostly 3-70")
     args = parser.parse_args(argv)
+    own = {"restore": args.restore, "colour_share": args.colour, "qualities": args.qualities}
 
     def progress(done: int, total: int) -> None:
         if done % 50 == 0 or done == total:
             sys.stderr.write(f"{done} of {total} pictures coded\n")
 
     try:
-        turns, files = make(args.data, args.seed, args.set, args.limit, progress, args.restore)
+        turns, files = make(args.data, args.seed, args.set, args.limit, progress, **own)
     except DinpError as error:
         sys.stderr.write(f"{error}\n")
         return 1

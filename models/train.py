@@ -40,6 +40,7 @@ from dinp.errors import DinpError
 from dinp.models import data
 from dinp.models.hub import NETWORKS, load_network, save_weights
 from dinp.models.losses import LOSSES, base_rate
+from dinp.models.optimisers import OPTIMISERS, Muon
 from dinp.models.processes import agreed, launched, mean_gradients, rank, world_size
 from dinp.models.train_options import add_start_options, run_training, training_parser
 from dinp.models.tree_network import SIDES
@@ -66,22 +67,22 @@ class Run:
     kind: str
     network: nn.Module
     average: dict[str, Tensor]
-    optimiser: torch.optim.Optimizer
+    optimiser: torch.optim.Optimizer | Muon
     rng: np.random.Generator
     step: int = 0
     seconds: float = 0.0
     curve: list[dict] = field(default_factory=list)
 
     @classmethod
-    def start(cls, kind: str, seed: int, device: torch.device, **config: object) -> "Run":
+    def start(cls, kind: str, seed: int, device: torch.device, optimiser: str = "adamw", **config: object) -> "Run":
         torch.manual_seed(seed)
         network = NETWORKS[kind](**config).to(device, memory_format=torch.channels_last)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        return cls(kind, network, average, optimiser, np.random.default_rng(seed))
+        steps = OPTIMISERS[optimiser](network, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        return cls(kind, network, average, steps, np.random.default_rng(seed))
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
-        """One step of AdamW with the clipped mean gradient of all processes, and of the weights' moving average."""
+        """One step with the clipped mean gradient of all processes, and of the weights' moving average."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
@@ -143,7 +144,10 @@ class Run:
         except RuntimeError as error:
             raise DinpError(f"{path} belongs to a network of other widths: give those it was begun with") from error
         self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (ValueError, KeyError) as error:
+            raise DinpError(f"{path} belongs to a training with another optimiser") from error
         self.rng.bit_generator.state = state["rng"]
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
         if self.curve and figure not in self.curve[0]:

@@ -54,9 +54,9 @@ def _check(args: argparse.Namespace) -> None:
     for name, least in (("steps", 1), ("threads", 1), ("seed", 0)):
         if getattr(args, name) is not None and getattr(args, name) < least:
             raise DinpError(f"--{name} must be at least {least}, not {getattr(args, name)}")
-    for name in ("peak", "limit"):
+    for name in ("peak", "limit", "low_rates"):
         if getattr(args, name, None) is not None and not getattr(args, name) > 0:
-            raise DinpError(f"--{name} must be above 0, not {getattr(args, name):g}")
+            raise DinpError(f"--{name.replace('_', '-')} must be above 0, not {getattr(args, name):g}")
     if not args.minutes > 0:
         raise DinpError(f"--minutes must be above 0, not {args.minutes:g}")
     if args.device != "auto":

@@ -5,10 +5,11 @@
     python -m dinp.models.train_restoration --files runs/restoration/files_*.npz --tune runs/restoration/tune.npz \\
         --data DATA --out runs/restoration --minutes 60 --seed 1 [--resume]
 
-Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes. The loss is the squared error over the
-squared error that diffusion alone leaves in the crop's whole plane, so that every rate and picture counts alike, as it
-does in dB. The folder `--out` receives `checkpoint.pt`, `curve.json` and `weights.npz`, as those of
-`dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on whole planes of the tuning pictures.
+Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes, those of low rates more often if wanted
+(`--low-rates`). The loss is the squared error over the squared error that diffusion alone leaves in the crop's whole
+plane, so that every rate and picture counts alike, as it does in dB. The folder `--out` receives `checkpoint.pt`,
+`curve.json` and `weights.npz`, as those of `dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on
+whole planes of the tuning pictures.
 """
 
 import platform
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
+from dinp.models.optimisers import OPTIMISERS
 from dinp.models.processes import launched, world_size
 from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
@@ -32,6 +34,7 @@ from dinp.restoration import correction_scale, network_input
 CROP = 128  # pixels
 PIXELS = 16 * CROP**2  # of a batch
 LEAST_ERROR = 0.5  # squared grey levels: planes that are better than this do not count more
+LOW_RATES = (7.0, 45.0)  # grey levels: steps of 0.05 to 0.3 bits per pixel, on photographs
 TRANSPOSED = [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]
 
 
@@ -44,9 +47,11 @@ class Crops:
         At least `side` x `side` pixels each; smaller ones are left out.
     side : int
         Side of a crop, pixels, even.
+    low_rates : float
+        How much more often than others a plane is drawn whose step is one of low rates.
     """
 
-    def __init__(self, found: Sequence[Example], side: int = CROP) -> None:
+    def __init__(self, found: Sequence[Example], side: int = CROP, low_rates: float = 1.0) -> None:
         self.half = side // 2
         self.inputs, self.targets, self.weight, size = [], [], [], []
         for example in found:
@@ -62,7 +67,8 @@ class Crops:
             self.inputs.append(x[:, : height // 2, : width // 2].astype(np.float16))
             self.targets.append(blocks.transpose(1, 3, 0, 2).reshape(4, height // 2, width // 2).astype(np.float16))
             self.weight.append(scale**2 / max(LEAST_ERROR, float(np.mean(error**2))))
-            size.append(height * width)
+            low, high = LOW_RATES
+            size.append(height * width * (low_rates if low <= plane.step <= high else 1.0))
         if not size:
             raise DinpError(f"there is no plane of {side} x {side} pixels or more to train on")
         self.share = np.array(size, dtype=np.float64) / sum(size)
@@ -142,6 +148,9 @@ def train(
     crop: int = CROP,
     start: Path | None = None,
     peak: float = 1.0,
+    low_rates: float = 1.0,
+    optimiser: str = "adamw",
+    compiled: bool = False,
     device: str = "auto",
     bf16: bool = True,
     resume: bool = False,
@@ -170,6 +179,12 @@ def train(
         Weights to begin with, of a network at most as wide; see `widen`.
     peak : float
         Factor on the learning rate.
+    low_rates : float
+        See `Crops`.
+    optimiser : str
+        A name of `dinp.models.optimisers`.
+    compiled : bool
+        Let torch compile the network, which needs a C++ compiler; on a CPU steps then take a fifth less time.
     device : str
         "auto" (CUDA if there is one), "cpu", "cuda", ...
     bf16 : bool
@@ -189,15 +204,16 @@ def train(
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
     batch = max(1, PIXELS // crop**2)
-    crops = Crops(load_examples(data, files)[1], crop)
+    crops = Crops(load_examples(data, files)[1], crop, low_rates)
     validation = load_examples(data, [tune])[1]
-    run = Run.start("restoration", seed, place, **({"widths": tuple(widths)} if widths else {}))
+    run = Run.start("restoration", seed, place, optimiser, **({"widths": tuple(widths)} if widths else {}))
     if resume:
         run.resume(out, "valid_db")
     elif start is not None:
         widen(run.network, load_restoration(start).weights)
         run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
     run.share()
+    network = torch.compile(run.network) if compiled else run.network
     settings = {
         "network": "restoration",
         "config": run.network.config,
@@ -207,12 +223,15 @@ def train(
         "crop": crop,
         "start": start and start.name,
         "peak": peak,
+        "optimiser": optimiser,
+        "low_rates": low_rates,
         "files": [path.name for path in files],
         "planes": int(crops.share.size),
         "validation_planes": len(validation),
         "device": place.type,
         "processes": world_size(),
         "bf16": bf16,
+        "compiled": compiled,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -221,7 +240,7 @@ def train(
     def one_step(_: float, rate: float) -> float:
         x, target, weight = crops.draw(run.rng, batch, place)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
-            y = run.network(x)
+            y = network(x)
         loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()
         run.update(loss, rate)
         return loss.detach().item()
@@ -245,9 +264,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tune", type=Path, required=True, help="coded tuning pictures")
     parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
     parser.add_argument("--crop", type=int, default=CROP, help=f"side of the crops, pixels (default {CROP})")
+    parser.add_argument("--low-rates", type=float, default=1.0, help="draw crops of low rates so much more often")
+    parser.add_argument("--optimiser", choices=sorted(OPTIMISERS), default="adamw")
+    parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the network")
     add_start_options(parser, "of a network at most as wide")
     args = parser.parse_args(argv)
-    own = {"widths": args.widths, "crop": args.crop, "start": args.start, "peak": args.peak}
+    names = ("widths", "crop", "start", "peak", "low_rates", "optimiser", "compiled")
+    own = {name: getattr(args, name) for name in names}
     return run_training(args, partial(train, args.data, args.files, args.tune, args.out, **own))
 
 

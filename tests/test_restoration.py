@@ -29,12 +29,17 @@ def decoded_plane(shape, step=6.0, seed=0):
     return DecodedPlane(smooth_plane(shape) + rng.normal(0, 9, shape), mask, side, step)
 
 
-def by_torch(network, plane):
+def draft_by_torch(network, plane):
     x = torch.from_numpy(network_input(plane))[None]
     with torch.inference_mode():
         full = torch.pixel_shuffle(network(x), 2)[0, 0].numpy() * correction_scale(plane.step)
     height, width = plane.mask.shape
     return plane.reconstruction + full[:height, :width]
+
+
+def by_torch(network, plane):
+    """The mean of the plane's restoration and of the transposed plane's."""
+    return (draft_by_torch(network, plane) + draft_by_torch(network, plane.transposed()).T) / 2
 
 
 def numpy_weights(network):
@@ -48,9 +53,13 @@ def test_numpy_agrees_with_torch(shape):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
     plane = decoded_plane(shape)
-    wanted = by_torch(network, plane)
-    assert np.abs(wanted - plane.reconstruction).max() > 0.5
-    assert np.abs(Restoration(numpy_weights(network))(plane) - wanted).max() < 1e-3
+    wanted, draft = by_torch(network, plane), draft_by_torch(network, plane)
+    assert np.abs(draft - plane.reconstruction).max() > 0.5
+    restoration = Restoration(numpy_weights(network))
+    assert np.abs(restoration(plane) - wanted).max() < 1e-3
+    assert np.abs(restoration(plane, draft=True) - draft).max() < 1e-3
+    turned = restoration(plane.transposed())
+    assert np.abs(turned.T - restoration(plane)).max() < 1e-4
 
 
 @pytest.mark.parametrize("shape", [(300, 70), (129, 400)])
@@ -75,22 +84,40 @@ def stirred_network(seed):
     return network
 
 
+@pytest.mark.parametrize("draft", [False, True])
 @pytest.mark.parametrize("shape", [(64, 96), (37, 51), (1, 40)])
-def test_gradient_agrees_with_torch(shape):
+def test_gradient_agrees_with_torch(shape, draft):
     network = stirred_network(5)
     plane = decoded_plane(shape)
     original = smooth_plane(shape, seed=9)
-    restored, gradient = Restoration(numpy_weights(network)).with_gradient(plane, original)
-    assert np.array_equal(restored, Restoration(numpy_weights(network))(plane))
+    restoration = Restoration(numpy_weights(network))
+    restored, gradient = restoration.with_gradient(plane, original, draft=draft)
+    assert np.array_equal(restored, restoration(plane, draft=draft))
     u = torch.from_numpy(plane.reconstruction.astype(np.float32)).requires_grad_()
-    height, width = shape
-    padded = torch.nn.functional.pad(u[None, None], (0, -width % 16, 0, -height % 16), mode="replicate")
-    x = torch.from_numpy(network_input(plane))[None]
-    x = torch.cat((torch.nn.functional.pixel_unshuffle((padded - 128) / 64, 2), x[:, 4:]), dim=1)
-    out = u + torch.pixel_shuffle(network(x), 2)[0, 0, :height, :width] * correction_scale(plane.step)
+
+    def correction(seen, u):
+        height, width = seen.mask.shape
+        padded = torch.nn.functional.pad(u[None, None], (0, -width % 16, 0, -height % 16), mode="replicate")
+        x = torch.from_numpy(network_input(seen))[None]
+        x = torch.cat((torch.nn.functional.pixel_unshuffle((padded - 128) / 64, 2), x[:, 4:]), dim=1)
+        return torch.pixel_shuffle(network(x), 2)[0, 0, :height, :width] * correction_scale(plane.step)
+
+    both = correction(plane, u), correction(plane.transposed(), u.T).T
+    out = u + (both[0] if draft else sum(both) / 2)
     (-0.5 * (torch.from_numpy(original.astype(np.float32)) - out).square().sum()).backward()
     assert np.abs(gradient - u.grad.numpy()).max() < 1e-4 * np.abs(gradient).max()
     assert np.abs(gradient - (original - restored)).max() > 0.1
+
+
+def test_orientations_give_the_same_together_and_one_after_the_other(monkeypatch):
+    restoration = Restoration(numpy_weights(stirred_network(7)))
+    plane, original = decoded_plane((90, 70)), smooth_plane((90, 70), seed=9)
+    results = []
+    for threads in (1, 2, 4):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        results.append(np.stack([restoration(plane), *restoration.with_gradient(plane, original)]))
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
 
 
 def test_tiles_do_not_show_in_the_gradient(monkeypatch):
@@ -128,7 +155,7 @@ def test_descent_stands_still_at_a_perfect_picture():
     seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
 
     class Nothing(Restoration):
-        def with_gradient(self, plane, original):
+        def with_gradient(self, plane, original, *, draft=False):
             return plane.reconstruction, original - plane.reconstruction
 
     result = descended(plane, trial, seen, Nothing({}), 3)
@@ -184,7 +211,7 @@ class Worse(Restoration):
     def __init__(self):
         super().__init__({})
 
-    def __call__(self, plane):
+    def __call__(self, plane, *, draft=False):
         return plane.reconstruction + 5.0
 
 
@@ -215,7 +242,7 @@ class Towards(Restoration):
         super().__init__({})
         self.picture, self.factor, self.seen = picture, factor, []
 
-    def __call__(self, plane):
+    def __call__(self, plane, *, draft=False):
         self.seen.append(plane.mask.shape)
         return plane.reconstruction + self.factor * (self.picture - plane.reconstruction)
 
@@ -244,7 +271,7 @@ class Fickle(Restoration):
         super().__init__({})
         self.picture, self.good = picture, list(good)
 
-    def __call__(self, plane):
+    def __call__(self, plane, *, draft=False):
         good = bool(self.good) and self.good.pop(0)
         return plane.reconstruction + (0.5 if good else -1) * (self.picture - plane.reconstruction)
 

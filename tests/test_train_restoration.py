@@ -1,6 +1,7 @@
 """Training of the restoration network: data made by the real encoder, a few steps by the command, resuming."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 import dinp
 from dinp.errors import DinpError
 from dinp.models import restoration_data, train_restoration
+from dinp.models.optimisers import OPTIMISERS
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.restoration import Restoration
 
@@ -33,6 +35,16 @@ def run(folder, out, *more):
     arguments = ["--data", str(folder), "--files", str(folder / "train.npz"), "--tune", str(folder / "tune.npz")]
     arguments += ["--out", str(out), "--widths", "8", "8", "8", "8", "--no-bf16", *more]
     return train_restoration.main(arguments)
+
+
+def test_qualities_and_the_share_of_colour_may_be_chosen(folder, tmp_path):
+    arguments = ["--data", str(folder), "--set", "tune", "--out", str(tmp_path / "files.npz"), "--colour", "1"]
+    assert restoration_data.main([*arguments, "--qualities", "30", "30"]) == 0
+    ((turn, file),) = zip(*restoration_data.load(tmp_path / "files.npz"), strict=True)
+    assert turn.colour
+    luma = dinp.info(file)["planes"][0]
+    assert luma["step"] == pytest.approx(2.0 ** (6 * 0.7), rel=0.05)
+    assert restoration_data.main([*arguments, "--qualities", "40", "30"]) == 1
 
 
 def test_examples_are_what_the_decoder_has(folder):
@@ -83,10 +95,15 @@ def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypat
     assert losses[0] < losses[1]
 
 
-def test_training_goes_on_from_a_checkpoint(folder, tmp_path):
-    assert run(folder, tmp_path, "--steps", "2") == 0
-    assert run(folder, tmp_path, "--steps", "3", "--resume") == 0
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_training_goes_on_from_a_checkpoint(folder, tmp_path, optimiser, capsys):
+    which = ["--optimiser", optimiser]
+    assert run(folder, tmp_path, "--steps", "2", *which) == 0
+    assert run(folder, tmp_path, "--steps", "3", "--resume", *which) == 0
     assert [row["step"] for row in json.loads((tmp_path / "curve.json").read_text())["curve"]] == [2, 3]
+    other = "muon" if optimiser == "adamw" else "adamw"
+    assert run(folder, tmp_path, "--steps", "4", "--resume", "--optimiser", other) == 1
+    assert "another optimiser" in capsys.readouterr().err
     assert run(folder, tmp_path, "--steps", "4", "--resume", "--widths", "8", "8", "8", "16") == 1
 
 
@@ -112,6 +129,38 @@ def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp
     assert run(folder, tmp_path / "out", *arguments, "--resume") == 1
     with pytest.raises(DinpError, match="wider"):
         train_restoration.widen(RestorationNetwork((8, 8, 8, 4)), weights)
+
+
+def test_planes_of_low_rates_may_be_drawn_more_often(folder):
+    found = restoration_data.load_examples(folder, [folder / "train.npz"])[1]
+    low, high = train_restoration.LOW_RATES
+    found = [
+        replace(e, decoded=replace(e.decoded, step=step)) for e in found for step in (low / 2, low, high, high * 2)
+    ]
+    even, more = (train_restoration.Crops(found, 64, factor).share for factor in (1.0, 3.0))
+    ratio = (more / even).reshape(-1, 4)
+    assert np.allclose(ratio[:, 1:3] / ratio[:, [0, 3]], 3.0)
+
+
+def test_muon_makes_steps_of_one_size_in_all_directions():
+    torch.manual_seed(0)
+    network = RestorationNetwork((8, 8, 8, 8)).to(memory_format=torch.channels_last)
+    before = {name: tensor.clone() for name, tensor in network.named_parameters()}
+    optimiser = OPTIMISERS["muon"](network, lr=1e-3, weight_decay=0.0)
+    kernel = network.encode[0].first.weight
+    gradient = torch.randn(8, 1) @ torch.randn(1, 72) + 0.01 * torch.randn(8, 72)
+    kernel.grad = gradient.reshape(8, 3, 3, 8).permute(0, 3, 1, 2)
+    network.stem.bias.grad = torch.ones(8)
+    optimiser.step()
+    change = (kernel - before["encode.0.first.weight"]).detach().permute(0, 2, 3, 1).reshape(8, 72)
+    sizes = torch.linalg.svdvals(change)
+    assert sizes[-1] > 0.5 * sizes[0]  # of the gradient: less than a tenth
+    assert (change * gradient).sum() < 0
+    assert torch.allclose(network.stem.bias - before["stem.bias"], torch.full((8,), -1e-3), atol=1e-6)
+    same = [name for name, tensor in network.named_parameters() if torch.equal(tensor, before[name])]
+    assert len(same) == len(before) - 2
+    optimiser.zero_grad()
+    assert all(p.grad is None for p in network.parameters())
 
 
 def test_transposed_crops_are_crops_of_the_transposed_plane():
