@@ -29,12 +29,13 @@ from dinp.models.restoration import load_restoration
 from dinp.models.restoration_data import Example, load_examples
 from dinp.models.train import Run
 from dinp.models.train_options import add_start_options, run_training, training_parser
-from dinp.restoration import correction_scale, network_input
+from dinp.restoration import MULTIPLE, correction_scale, network_input
 
 CROP = 128  # pixels
 PIXELS = 16 * CROP**2  # of a batch
 LEAST_ERROR = 0.5  # squared grey levels: planes that are better than this do not count more
 LOW_RATES = (7.0, 45.0)  # grey levels: steps of 0.05 to 0.3 bits per pixel, on photographs
+ALIGNED = MULTIPLE // 2  # of the network's pixels
 TRANSPOSED = [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]
 
 
@@ -81,7 +82,8 @@ class Crops:
         w = np.empty(batch, dtype=np.float32)
         for b, i in enumerate(rng.choice(self.share.size, size=batch, p=self.share)):
             _, height, width = self.inputs[i].shape
-            y0, x0 = rng.integers(height - half + 1), rng.integers(width - half + 1)
+            # as whole planes are seen: the network's blocks of all strides lie as the cells of the tree do
+            y0, x0 = (ALIGNED * int(rng.integers((side - half) // ALIGNED + 1)) for side in (height, width))
             x[b] = self.inputs[i][:, y0 : y0 + half, x0 : x0 + half]
             t[b] = self.targets[i][:, y0 : y0 + half, x0 : x0 + half]
             w[b] = self.weight[i]

@@ -131,6 +131,15 @@ def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp
         train_restoration.widen(RestorationNetwork((8, 8, 8, 4)), weights)
 
 
+def test_crops_lie_as_the_cells_of_whole_planes_do(folder):
+    crops = train_restoration.Crops(restoration_data.load_examples(folder, [folder / "train.npz"])[1], 64)
+    for x in crops.inputs:  # the place of each of the network's pixels in its blocks of stride 16
+        x[0], x[3] = np.mgrid[: x.shape[1], : x.shape[2]] % 8
+    x, _, _ = crops.draw(np.random.default_rng(0), 16, "cpu")
+    place = np.sort(x[:, [0, 3]].numpy(), axis=1)  # a transposed crop has them in exchange
+    assert np.array_equal(place, np.broadcast_to(np.sort(np.mgrid[:32, :32] % 8, axis=0), place.shape))
+
+
 def test_planes_of_low_rates_may_be_drawn_more_often(folder):
     found = restoration_data.load_examples(folder, [folder / "train.npz"])[1]
     low, high = train_restoration.LOW_RATES
