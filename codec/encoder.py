@@ -175,12 +175,12 @@ def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restor
     """Whether restoration makes a coded plane better; with `windows` in four windows of a large plane, or in all of it.
 
     The windows' corners lie in the four quarters of where they can be, where a window has most points: there something
-    is to be restored.
+    is to be restored. A draft may say yes, too: the error of the mean of two is at most the mean of theirs.
     """
     seen = described(coded.code, known, coded.plain())
     if windows and min(plane.shape) >= 3 * WINDOW:
         parts = _windows(known, plane.shape)
-        better = in_parallel(lambda p: restoration(seen.window(p)), parts)
+        better = in_parallel(lambda p: restoration(seen.window(p), draft=True), parts)
         original, decoded = ([u[p] for p in parts] for u in (plane, seen.reconstruction))
         if _gains(_joined(original), _joined(better), _joined(decoded)):
             return True
