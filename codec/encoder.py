@@ -175,7 +175,7 @@ def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restor
     """Whether restoration makes a coded plane better; with `windows` in four windows of a large plane, or in all of it.
 
     The windows' corners lie in the four quarters of where they can be, where a window has most points: there something
-    is to be restored. A draft may say yes, too: the error of the mean of two is at most the mean of theirs.
+    is to be restored. In windows a draft is asked: the whole, a mean of two, is hardly ever worse.
     """
     seen = described(coded.code, known, coded.plain())
     if windows and min(plane.shape) >= 3 * WINDOW:

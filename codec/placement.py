@@ -32,16 +32,17 @@ class Effort:
     """How a tree is made: the model places `share` of the points, `stages` of growth the rest; then `swaps` rounds.
 
     With `anticipate` the last stage of growth looks at the error that a restoration leaves, and the values are then
-    tuned to what it will add; after that come `descents`, steps along the gradient through it, and `repeats` of the
-    choice of levels along that gradient, see `dinp.anticipation`. With `windows` a part of the plane may tell that
-    restoration pays. Values are optimised anew while their levels are chosen, whenever `renewal` times as many are
-    quantised as the time before.
+    tuned to what it will add; with `foresight` the swaps look at that error and are judged by it, too. After that come
+    `descents`, steps along the gradient through it, and `repeats` of the choice of levels along that gradient, see
+    `dinp.anticipation`. With `windows` a part of the plane may tell that restoration pays. Values are optimised anew
+    while their levels are chosen, whenever `renewal` times as many are quantised as the time before.
     """
 
     share: float
     stages: int
     swaps: int
     anticipate: bool = False
+    foresight: bool = False
     windows: bool = False
     descents: int = 0
     repeats: int = 0
@@ -51,7 +52,7 @@ class Effort:
 EFFORTS = {
     1: Effort(1.0, 0, 0, windows=True, renewal=2.5),
     2: Effort(0.75, 3, 1, anticipate=True, windows=True),
-    3: Effort(0.75, 3, 6, anticipate=True, descents=2, repeats=2),
+    3: Effort(0.75, 3, 6, anticipate=True, foresight=True, descents=2, repeats=2),
 }
 DEFAULT_EFFORT = EFFORTS[2]
 STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
@@ -91,8 +92,7 @@ class Trial:
 
     def energy(self, plane: np.ndarray) -> float:
         """Sum of squared errors."""
-        error = plane - self.reconstruction
-        return float(np.sum(error * error))
+        return _energy(plane - self.reconstruction)
 
 
 def tune(
@@ -120,8 +120,8 @@ def grow_tree(
 ) -> Trial:
     """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
 
-    A start with too many leaves is pruned instead. The last stage of growth looks at the errors of what `show` makes of
-    a trial, where that is better than its inpainting.
+    A start with too many leaves is pruned instead. The last stage of growth, and rounds with foresight, look at the
+    errors of what `show` makes of a trial, where that is better than its inpainting.
     """
     trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
     side_log2 = len(trial.structure.splits)
@@ -139,23 +139,32 @@ def grow_tree(
         progress(done / total)
         return tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
 
+    def error_of(trial: Trial, shown: bool) -> np.ndarray:
+        errors = [plane - trial.reconstruction]
+        if shown and show is not None:
+            errors.append(plane - show(trial))
+        return min(errors, key=_energy)
+
     if first > points:
         stages = 0
         trial = step(prune(trial.structure, trial.reconstruction, points), 2)
     for stage in range(stages):
         size = int(first * (points / first) ** ((stage + 1) / stages))
-        error = plane - trial.reconstruction
-        if show is not None and stage == stages - 1:
-            error = min(error, plane - show(trial), key=lambda e: float(np.sum(e * e)))
-        trial = step(grow(trial.structure, error, size), 2)
+        trial = step(grow(trial.structure, error_of(trial, stage == stages - 1), size), 2)
     excess = SWAP_SHARE
+    error = error_of(trial, effort.foresight) if effort.swaps else None
     for _ in range(effort.swaps):
-        kept = trial
-        trial = step(grow(trial.structure, plane - trial.reconstruction, int(points * (1 + excess))), 2)
+        kept, least = trial, error
+        trial = step(grow(trial.structure, error, int(points * (1 + excess))), 2)
         trial = step(prune(trial.structure, trial.reconstruction, points), 2)
-        if trial.energy(plane) >= kept.energy(plane):
-            trial, excess = kept, 0.6 * excess
+        error = error_of(trial, effort.foresight)
+        if _energy(error) >= _energy(least):
+            trial, error, excess = kept, least, 0.6 * excess
     return trial
+
+
+def _energy(error: np.ndarray) -> float:
+    return float(np.sum(error * error))
 
 
 def place_points(

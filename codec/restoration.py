@@ -127,21 +127,19 @@ class Restoration:
         """
         out = np.array(plane.reconstruction, dtype=np.float64)
         for window, tile, inside in _tiles(plane.mask.shape):
-            out[tile] += self._mean_correction(plane.window(window), (None,) if draft else (None, None))[inside]
+            part = plane.window(window)
+            correction = self._correction(part, None) if draft else self._mean_correction(part, (None, None))
+            out[tile] += correction[inside]
         return out
 
     @single_blas()
-    def with_gradient(
-        self, plane: DecodedPlane, original: np.ndarray, *, draft: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def with_gradient(self, plane: DecodedPlane, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The restored plane, and how the reconstruction should change for it to come nearer to the original.
 
         Parameters
         ----------
         plane : DecodedPlane
         original : (H, W) float
-        draft : bool
-            As above.
 
         Returns
         -------
@@ -153,7 +151,7 @@ class Restoration:
         restored = np.array(plane.reconstruction, dtype=np.float64)
         gradient = np.zeros(restored.shape)
         for window, tile, inside in _tiles(plane.mask.shape):
-            tapes: list[list[np.ndarray]] = [[]] if draft else [[], []]
+            tapes: list[list[np.ndarray]] = [[], []]
             restored[tile] += self._mean_correction(plane.window(window), tapes)[inside]
             error = np.zeros(plane.mask[window].shape)
             error[inside] = original[tile] - restored[tile]
@@ -162,16 +160,16 @@ class Restoration:
         return restored, gradient
 
     def _mean_correction(self, plane: DecodedPlane, tapes: Sequence[list[np.ndarray] | None]) -> np.ndarray:
-        """What is to be added to a tile, (H, W) float32, of as many orientations as there are tapes."""
-        seen = [plane, plane.transposed()][: len(tapes)]
-        first, *rest = _each(self._correction, plane.mask.size, seen, tapes)
-        return (first + rest[0].T) / 2 if rest else first
+        """What is to be added to a tile, (H, W) float32; a tape for each orientation."""
+        seen = plane, plane.transposed()
+        first, second = _each(self._correction, plane.mask.size, seen, tapes)
+        return (first + second.T) / 2
 
     def _mean_adjoint(self, change: np.ndarray, tapes: Sequence[list[np.ndarray]], step: float) -> np.ndarray:
         """The transpose of the derivative of `_mean_correction` by the grey values, of a tile (H, W)."""
-        changes = [change, change.T][: len(tapes)]
-        first, *rest = _each(partial(self._adjoint, step=step), change.size, changes, tapes)
-        return (first + rest[0].T) / 2 if rest else first
+        changes = change, change.T
+        first, second = _each(partial(self._adjoint, step=step), change.size, changes, tapes)
+        return (first + second.T) / 2
 
     def _correction(self, plane: DecodedPlane, tape: list[np.ndarray] | None) -> np.ndarray:
         """What the network adds to a tile, (H, W) float32; where rectified features are positive goes on the tape."""

@@ -21,6 +21,13 @@ class Muon:
         In `torch.channels_last`, in which a kernel is a matrix without being copied.
     lr, weight_decay : float
 
+    Raises
+    ------
+    DinpError
+        This torch has no Muon.
+    RuntimeError
+        The network is not in `torch.channels_last`.
+
     References
     ----------
     K. Jordan and others: Muon: An optimizer for hidden layers in neural networks. 2024.
@@ -34,7 +41,7 @@ class Muon:
             name: p for name, p in network.named_parameters() if p.ndim == 4 and name.split(".")[0] not in OUTERMOST
         }
         self._kernels = list(inner.values())
-        self._matrices = [nn.Parameter(_matrix(kernel.detach())) for kernel in self._kernels]
+        self._matrices = [nn.Parameter(_channels_last(k.detach()).view(len(k), -1)) for k in self._kernels]
         rest = [p for name, p in network.named_parameters() if name not in inner]
         self._parts = (
             torch.optim.Muon(self._matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
@@ -56,7 +63,7 @@ class Muon:
     def step(self) -> None:
         """One step of both."""
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
-            matrix.grad = None if kernel.grad is None else _matrix(kernel.grad).contiguous()
+            matrix.grad = None if kernel.grad is None else _channels_last(kernel.grad).reshape(matrix.shape)
         for part in self._parts:
             part.step()
 
@@ -78,9 +85,9 @@ class Muon:
             part.load_state_dict(own)
 
 
-def _matrix(kernel: Tensor) -> Tensor:
-    """A kernel (O, I, h, w) as a matrix (O, h w I)."""
-    return kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1)
+def _channels_last(kernel: Tensor) -> Tensor:
+    """A kernel (O, I, h, w) as (O, h, w, I), in the order that it has in memory."""
+    return kernel.permute(0, 2, 3, 1)
 
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer | Muon]] = {

@@ -76,7 +76,7 @@ def draw_turn(
     """A random change of a picture, quality (from a range, if one is given) and effort."""
     share, *_ = QUALITIES[0]
     low, high = QUALITIES[0][1:] if rng.random() < share else QUALITIES[1][1:]
-    low, high = qualities or (low, high)
+    low, high = qualities or (low, high)  # drawn all the same: what else a seed gives does not change
     quality = float(rng.uniform(low, high))
     resized = pixels > LARGE and rng.random() < RESIZED_SHARE
     scale = float(rng.uniform(SMALLEST_SCALE, 1)) if resized else 1.0
@@ -119,6 +119,8 @@ def make(
     """
     if qualities is not None and not 0 <= qualities[0] <= qualities[1] <= 100:
         raise DinpError("qualities go from a lower to a higher one, from 0 to 100")
+    if not 0 <= colour_share <= 1:
+        raise DinpError(f"the share of colour must be from 0 to 1, not {colour_share:g}")
     rng = np.random.default_rng(seed)
     turns, files = [], []
     names = pictures(data, chosen, limit)

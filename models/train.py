@@ -78,8 +78,8 @@ class Run:
         torch.manual_seed(seed)
         network = NETWORKS[kind](**config).to(device, memory_format=torch.channels_last)
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        steps = OPTIMISERS[optimiser](network, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        return cls(kind, network, average, steps, np.random.default_rng(seed))
+        chosen = OPTIMISERS[optimiser](network, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        return cls(kind, network, average, chosen, np.random.default_rng(seed))
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
         """One step with the clipped mean gradient of all processes, and of the weights' moving average."""

@@ -1,6 +1,7 @@
 """The options that every training command has."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +56,7 @@ def _check(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) < least:
             raise DinpError(f"--{name} must be at least {least}, not {getattr(args, name)}")
     for name in ("peak", "limit", "low_rates"):
-        if getattr(args, name, None) is not None and not getattr(args, name) > 0:
+        if getattr(args, name, None) is not None and not 0 < getattr(args, name) < math.inf:
             raise DinpError(f"--{name.replace('_', '-')} must be above 0, not {getattr(args, name):g}")
     if not args.minutes > 0:
         raise DinpError(f"--minutes must be above 0, not {args.minutes:g}")

@@ -9,7 +9,8 @@ Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes, 
 (`--low-rates`). The loss is the squared error over the squared error that diffusion alone leaves in the crop's whole
 plane, so that every rate and picture counts alike, as it does in dB. The folder `--out` receives `checkpoint.pt`,
 `curve.json` and `weights.npz`, as those of `dinp.models.train`; `valid_db` in the curve is the mean gain in PSNR on
-whole planes of the tuning pictures.
+whole planes of the tuning pictures, of the network itself: the restoration, which is the mean over both orientations,
+gains a little more.
 """
 
 import platform
@@ -47,7 +48,8 @@ class Crops:
     found : list of Example
         At least `side` x `side` pixels each; smaller ones are left out.
     side : int
-        Side of a crop, pixels, even.
+        Side of a crop, pixels, a multiple of 16. Crops begin at multiples of 16, where the network's blocks of all
+        strides lie as the cells of the tree do: as in whole planes.
     low_rates : float
         How much more often than others a plane is drawn whose step is one of low rates.
     """
@@ -82,7 +84,6 @@ class Crops:
         w = np.empty(batch, dtype=np.float32)
         for b, i in enumerate(rng.choice(self.share.size, size=batch, p=self.share)):
             _, height, width = self.inputs[i].shape
-            # as whole planes are seen: the network's blocks of all strides lie as the cells of the tree do
             y0, x0 = (ALIGNED * int(rng.integers((side - half) // ALIGNED + 1)) for side in (height, width))
             x[b] = self.inputs[i][:, y0 : y0 + half, x0 : x0 + half]
             t[b] = self.targets[i][:, y0 : y0 + half, x0 : x0 + half]
@@ -120,7 +121,7 @@ def widen(network: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
 
 
 def gains(network: torch.nn.Module, found: Sequence[Example], device: torch.device) -> np.ndarray:
-    """Gain in PSNR of each plane, dB."""
+    """Gain in PSNR of each plane by the network, in one orientation, dB."""
     out = []
     with torch.inference_mode():
         for example in found:
@@ -197,7 +198,8 @@ def train(
     Raises
     ------
     DinpError
-        Files or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
+        Files or pictures are missing, there is nothing to resume, both `start` and `resume` are given, or torch lacks
+        the optimiser or cannot compile.
     """
     place = torch.device(device)
     out.mkdir(parents=True, exist_ok=True)
@@ -205,17 +207,24 @@ def train(
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
+    run = Run.start("restoration", seed, place, optimiser, **({"widths": tuple(widths)} if widths else {}))
     batch = max(1, PIXELS // crop**2)
     crops = Crops(load_examples(data, files)[1], crop, low_rates)
     validation = load_examples(data, [tune])[1]
-    run = Run.start("restoration", seed, place, optimiser, **({"widths": tuple(widths)} if widths else {}))
     if resume:
         run.resume(out, "valid_db")
     elif start is not None:
         widen(run.network, load_restoration(start).weights)
         run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
     run.share()
-    network = torch.compile(run.network) if compiled else run.network
+    network = run.network
+    if compiled:
+        network = torch.compile(run.network)
+        try:
+            with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
+                network(crops.draw(np.random.default_rng(0), batch, place)[0]).sum().backward()
+        except RuntimeError as error:
+            raise DinpError(f"torch cannot compile the network here: {str(error).splitlines()[0]}") from error
     settings = {
         "network": "restoration",
         "config": run.network.config,

@@ -1,6 +1,7 @@
 """Training of the restoration network: data made by the real encoder, a few steps by the command, resuming."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from dinp.models import restoration_data, train_restoration
 from dinp.models.optimisers import OPTIMISERS
 from dinp.models.restoration_network import RestorationNetwork
 from dinp.restoration import Restoration
+
+NEEDS_MUON = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has no Muon")
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +41,39 @@ def run(folder, out, *more):
 
 
 def test_qualities_and_the_share_of_colour_may_be_chosen(folder, tmp_path):
-    arguments = ["--data", str(folder), "--set", "tune", "--out", str(tmp_path / "files.npz"), "--colour", "1"]
-    assert restoration_data.main([*arguments, "--qualities", "30", "30"]) == 0
-    ((turn, file),) = zip(*restoration_data.load(tmp_path / "files.npz"), strict=True)
-    assert turn.colour
-    luma = dinp.info(file)["planes"][0]
-    assert luma["step"] == pytest.approx(2.0 ** (6 * 0.7), rel=0.05)
-    assert restoration_data.main([*arguments, "--qualities", "40", "30"]) == 1
+    arguments = [
+        "--data",
+        str(folder),
+        "--set",
+        "tune",
+        "--out",
+        str(tmp_path / "files.npz"),
+        "--qualities",
+        "30",
+        "30",
+    ]
+    for share in (0, 1):
+        assert restoration_data.main([*arguments, "--colour", str(share)]) == 0
+        ((turn, file),) = zip(*restoration_data.load(tmp_path / "files.npz"), strict=True)
+        assert turn.colour == bool(share)
+        luma = dinp.info(file)["planes"][0]
+        assert luma["step"] == pytest.approx(2.0 ** (6 * 0.7), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--qualities", "40", "30"], "qualities go from"),
+        (["--qualities", "nan", "30"], "qualities go from"),
+        (["--colour", "30"], "share of colour"),
+        (["--colour", "nan"], "share of colour"),
+    ],
+)
+def test_qualities_and_shares_out_of_range_are_an_error(folder, tmp_path, arguments, message, capsys):
+    given = ["--data", str(folder), "--set", "tune", "--out", str(tmp_path / "files.npz"), *arguments]
+    assert restoration_data.main(given) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_examples_are_what_the_decoder_has(folder):
@@ -95,16 +124,17 @@ def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypat
     assert losses[0] < losses[1]
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize("optimiser", ["adamw", pytest.param("muon", marks=NEEDS_MUON)])
 def test_training_goes_on_from_a_checkpoint(folder, tmp_path, optimiser, capsys):
     which = ["--optimiser", optimiser]
     assert run(folder, tmp_path, "--steps", "2", *which) == 0
     assert run(folder, tmp_path, "--steps", "3", "--resume", *which) == 0
     assert [row["step"] for row in json.loads((tmp_path / "curve.json").read_text())["curve"]] == [2, 3]
-    other = "muon" if optimiser == "adamw" else "adamw"
-    assert run(folder, tmp_path, "--steps", "4", "--resume", "--optimiser", other) == 1
-    assert "another optimiser" in capsys.readouterr().err
-    assert run(folder, tmp_path, "--steps", "4", "--resume", "--widths", "8", "8", "8", "16") == 1
+    if optimiser == "muon":
+        assert run(folder, tmp_path, "--steps", "4", "--resume") == 1
+        assert "another optimiser" in capsys.readouterr().err
+    assert run(folder, tmp_path, "--steps", "4", "--resume", *which, "--widths", "8", "8", "8", "16") == 1
+    assert "other widths" in capsys.readouterr().err
 
 
 def test_a_wider_network_begins_with_what_a_narrower_one_has_learned(folder, tmp_path):
@@ -151,6 +181,73 @@ def test_planes_of_low_rates_may_be_drawn_more_often(folder):
     assert np.allclose(ratio[:, 1:3] / ratio[:, [0, 3]], 3.0)
 
 
+@NEEDS_MUON
+def test_muon_goes_on_where_it_stopped():
+    def network():
+        torch.manual_seed(1)
+        return RestorationNetwork((8, 8, 8, 8)).to(memory_format=torch.channels_last)
+
+    def step(network, optimiser):
+        torch.manual_seed(2)
+        network(torch.randn(1, 10, 16, 16)).sub(1).square().sum().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    first, second = network(), network()
+    one, two = (OPTIMISERS["muon"](n, lr=1e-2, weight_decay=0.1) for n in (first, second))
+    step(first, one)
+    step(first, one)
+    second.load_state_dict(first.state_dict())
+    two.load_state_dict(deepcopy(one.state_dict()))
+    step(first, one)
+    step(second, two)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@NEEDS_MUON
+def test_muon_needs_a_network_that_is_channels_last():
+    with pytest.raises(RuntimeError, match="view"):
+        OPTIMISERS["muon"](RestorationNetwork((8, 8, 8, 8)), lr=1e-3, weight_decay=0.0)
+
+
+def test_a_torch_without_muon_says_so(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    assert run(folder, tmp_path, "--steps", "1", "--optimiser", "muon") == 1
+    assert "muon needs torch 2.9" in capsys.readouterr().err
+
+
+def test_the_network_may_be_compiled(folder, tmp_path, monkeypatch):
+    compiled = []
+
+    def compile_(network):
+        compiled.append(network)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    assert run(folder, tmp_path, "--steps", "1", "--compile") == 0
+    assert len(compiled) == 1
+    assert json.loads((tmp_path / "curve.json").read_text())["compiled"] is True
+
+
+def test_without_a_compiler_that_is_an_error(folder, tmp_path, monkeypatch, capsys):
+    def compile_(network):
+        def call(x):
+            raise RuntimeError("no compiler\nmore about it")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    assert run(folder, tmp_path, "--steps", "1", "--compile") == 1
+    assert capsys.readouterr().err == "torch cannot compile the network here: no compiler\n"
+
+
+@pytest.mark.parametrize("factor", ["0", "inf", "nan", "-1"])
+def test_low_rates_are_a_factor(folder, tmp_path, factor, capsys):
+    assert run(folder, tmp_path, "--low-rates", factor) == 1
+    assert "--low-rates must be above 0" in capsys.readouterr().err
+
+
+@NEEDS_MUON
 def test_muon_makes_steps_of_one_size_in_all_directions():
     torch.manual_seed(0)
     network = RestorationNetwork((8, 8, 8, 8)).to(memory_format=torch.channels_last)
