@@ -115,9 +115,10 @@ def encode_plane(
 
     best = wins = None
     if restoration is not None and effort.anticipate:
-        better = restored(code, known, trial.reconstruction, restoration, draft=True)
+        seen = described(code, known, trial.reconstruction)
+        better, pull = restoration.with_gradient(seen, plane, draft=not effort.descents)
         if _gains(plane, better, trial.reconstruction):
-            target, ahead = anticipated(plane, trial, better)
+            target, ahead = anticipated(plane, trial, better, pull)
             if effort.descents:
                 seen = described(code, known, ahead.reconstruction)
                 ahead = descended(plane, ahead, seen, restoration, effort.descents)

@@ -121,12 +121,15 @@ def grow_tree(
     """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
 
     A start with too many leaves is pruned instead. The last stage of growth, and rounds with foresight, look at the
-    errors of what `show` makes of a trial, where that is better than its inpainting.
+    errors of what `show` makes of a trial, where that is better than its inpainting. With it there is one stage less:
+    the last one sees more if it has more to place (0.01 dB on tuning pictures, and time).
     """
     trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
     side_log2 = len(trial.structure.splits)
     first = trial.known.y.size
     stages = effort.stages
+    if show is not None and stages > 1:
+        stages -= 1
     if isinstance(start, Trial):
         stages = min(stages, 1 + int(max(0.0, np.log(points / first) / STAGE_GROWTH)))
     total = stages + 2 * effort.swaps + 1

@@ -133,13 +133,17 @@ class Restoration:
         return out
 
     @single_blas()
-    def with_gradient(self, plane: DecodedPlane, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def with_gradient(
+        self, plane: DecodedPlane, original: np.ndarray, *, draft: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The restored plane, and how the reconstruction should change for it to come nearer to the original.
 
         Parameters
         ----------
         plane : DecodedPlane
         original : (H, W) float
+        draft : bool
+            As above.
 
         Returns
         -------
@@ -152,11 +156,16 @@ class Restoration:
         gradient = np.zeros(restored.shape)
         for window, tile, inside in _tiles(plane.mask.shape):
             tapes: list[list[np.ndarray]] = [[], []]
-            restored[tile] += self._mean_correction(plane.window(window), tapes)[inside]
+            part = plane.window(window)
+            correction = self._correction(part, tapes[0]) if draft else self._mean_correction(part, tapes)
+            restored[tile] += correction[inside]
             error = np.zeros(plane.mask[window].shape)
             error[inside] = original[tile] - restored[tile]
             gradient[tile] += error[inside]
-            gradient[window] += self._mean_adjoint(error, tapes, plane.step)
+            change = (
+                self._adjoint(error, tapes[0], plane.step) if draft else self._mean_adjoint(error, tapes, plane.step)
+            )
+            gradient[window] += change
         return restored, gradient
 
     def _mean_correction(self, plane: DecodedPlane, tapes: Sequence[list[np.ndarray] | None]) -> np.ndarray:

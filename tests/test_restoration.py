@@ -84,14 +84,15 @@ def stirred_network(seed):
     return network
 
 
+@pytest.mark.parametrize("draft", [False, True])
 @pytest.mark.parametrize("shape", [(64, 96), (37, 51), (1, 40)])
-def test_gradient_agrees_with_torch(shape):
+def test_gradient_agrees_with_torch(shape, draft):
     network = stirred_network(5)
     plane = decoded_plane(shape)
     original = smooth_plane(shape, seed=9)
     restoration = Restoration(numpy_weights(network))
-    restored, gradient = restoration.with_gradient(plane, original)
-    assert np.array_equal(restored, restoration(plane))
+    restored, gradient = restoration.with_gradient(plane, original, draft=draft)
+    assert np.array_equal(restored, restoration(plane, draft=draft))
     u = torch.from_numpy(plane.reconstruction.astype(np.float32)).requires_grad_()
 
     def correction(seen, u):
@@ -101,7 +102,8 @@ def test_gradient_agrees_with_torch(shape):
         x = torch.cat((torch.nn.functional.pixel_unshuffle((padded - 128) / 64, 2), x[:, 4:]), dim=1)
         return torch.pixel_shuffle(network(x), 2)[0, 0, :height, :width] * correction_scale(plane.step)
 
-    out = u + (correction(plane, u) + correction(plane.transposed(), u.T).T) / 2
+    both = correction(plane, u), correction(plane.transposed(), u.T).T
+    out = u + (both[0] if draft else sum(both) / 2)
     (-0.5 * (torch.from_numpy(original.astype(np.float32)) - out).square().sum()).backward()
     assert np.abs(gradient - u.grad.numpy()).max() < 1e-4 * np.abs(gradient).max()
     assert np.abs(gradient - (original - restored)).max() > 0.1
@@ -140,7 +142,7 @@ def test_anticipation_lowers_the_error_after_restoration():
     plane = photograph().astype(float)
     restoration, trial = load_restoration(), tuned_trial(plane)
     seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
-    _, aimed = anticipated(plane, trial, restoration(seen))
+    _, aimed = anticipated(plane, trial, *restoration.with_gradient(seen, plane))
     once, twice = (descended(plane, aimed, seen, restoration, steps) for steps in (1, 2))
     errors = [error_after(restoration, plane, t, 8.0) for t in (trial, aimed, once, twice)]
     assert errors == sorted(errors, reverse=True)
@@ -153,7 +155,7 @@ def test_descent_stands_still_at_a_perfect_picture():
     seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
 
     class Nothing(Restoration):
-        def with_gradient(self, plane, original):
+        def with_gradient(self, plane, original, *, draft=False):
             return plane.reconstruction, original - plane.reconstruction
 
     result = descended(plane, trial, seen, Nothing({}), 3)
@@ -203,11 +205,19 @@ def test_plain_files_ask_for_none():
     assert np.array_equal(np.asarray(dinp.decode(data)), np.asarray(dinp.decode(data, restore=False)))
 
 
-class Worse(Restoration):
-    """Adds an error."""
+class Fake(Restoration):
+    """Does what its class says, by a correction that does not depend on the reconstruction."""
 
     def __init__(self):
         super().__init__({})
+
+    def with_gradient(self, plane, original, *, draft=False):
+        restored = self(plane, draft=draft)
+        return restored, original - restored
+
+
+class Worse(Fake):
+    """Adds an error."""
 
     def __call__(self, plane, *, draft=False):
         return plane.reconstruction + 5.0
@@ -233,11 +243,11 @@ def test_encoder_switches_it_off_where_it_does_not_help():
     assert encode_planes([plane], quality=30, restoration=Worse()).sections == plain.sections
 
 
-class Towards(Restoration):
+class Towards(Fake):
     """Moves planes halfway to the picture that it was given, and remembers the sizes and drafts that it has seen."""
 
     def __init__(self, picture, factor=0.5):
-        super().__init__({})
+        super().__init__()
         self.picture, self.factor, self.seen, self.drafts = picture, factor, [], []
 
     def __call__(self, plane, *, draft=False):
@@ -277,11 +287,23 @@ def test_drafts_serve_where_points_are_placed(foresight, drafts):
     assert restoration.drafts[-1] is False
 
 
+def test_the_step_along_the_gradient_lowers_the_error_after_restoration():
+    plane = photograph().astype(float)
+    restoration, trial = load_restoration(), tuned_trial(plane)
+    seen = DecodedPlane(trial.reconstruction, trial.known.mask, side_map(trial.structure, 5), 8.0)
+    better, pull = restoration.with_gradient(seen, plane, draft=True)
+    errors = []
+    for pull_ in (pull, 0 * pull):
+        _, aimed = anticipated(plane, trial, better, pull_)
+        errors.append(error_after(restoration, plane, aimed, 8.0))
+    assert errors[0] < 0.995 * errors[1]
+
+
 def test_rounds_with_foresight_are_judged_by_what_restoration_leaves():
     """A restoration that makes a stretch of the plane perfect: points that are moved go elsewhere."""
     plane = smooth_plane((64, 128)) + np.random.default_rng(2).normal(0, 20, (64, 128))
 
-    class Left(Restoration):
+    class Left(Fake):
         def __call__(self, seen, *, draft=False):
             restored = seen.reconstruction.copy()
             restored[:, :64] = plane[:, :64]
@@ -290,16 +312,16 @@ def test_rounds_with_foresight_are_judged_by_what_restoration_leaves():
     points = []
     for foresight in (False, True):
         effort = Effort(0.75, 1, 4, anticipate=True, foresight=foresight)
-        trial = encode_planes([plane], quality=30, effort=effort, restoration=Left({})).trials[0]
+        trial = encode_planes([plane], quality=30, effort=effort, restoration=Left()).trials[0]
         points.append(np.mean(trial.known.x < 64))
     assert points[1] < points[0] - 0.05
 
 
-class Fickle(Restoration):
+class Fickle(Fake):
     """Halves the errors of some of the planes that it is given, one after the other, and doubles those of others."""
 
     def __init__(self, picture, *good):
-        super().__init__({})
+        super().__init__()
         self.picture, self.good = picture, list(good)
 
     def __call__(self, plane, *, draft=False):
