@@ -34,6 +34,7 @@ CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixel
 FREE_MASK_SIDE_LOG2 = 3
 WINDOW = 128  # pixels
 CELL = 1 << ROOT_LOG2
+LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
 
@@ -113,6 +114,7 @@ def encode_plane(
         chosen = replace(code, levels=levels)
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
 
+    windows = effort.windows and step >= LEAST_WINDOWED
     best = wins = None
     if restoration is not None and effort.anticipate:
         seen = described(code, known, trial.reconstruction)
@@ -127,10 +129,10 @@ def encode_plane(
             best = coded(target, ahead, bit_cost)
             if effort.repeats:
                 best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, bit_cost)
-            wins = _wins(plane, best, known, restoration, windows=effort.windows)
+            wins = _wins(plane, best, known, restoration, windows=windows)
     if not wins:  # what quantisation does may still be worth restoring
         best = coded(plane, trial, BIT_COST * step * step)
-        wins = restoration is not None and _wins(plane, best, known, restoration, windows=effort.windows)
+        wins = restoration is not None and _wins(plane, best, known, restoration, windows=windows)
     code, show = best.code, best.plain
     if wins:
         code = replace(code, restoration=VERSION)
