@@ -50,6 +50,7 @@ UNCODED = {
     "weights/mask.npz",
     "mask_labels.py",
     "mask_report.py",
+    "optimisers.py",
     "processes.py",
     "refined.py",
     "restoration_data.py",

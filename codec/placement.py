@@ -90,10 +90,6 @@ class Trial:
     values: np.ndarray
     reconstruction: np.ndarray
 
-    def energy(self, plane: np.ndarray) -> float:
-        """Sum of squared errors."""
-        return _energy(plane - self.reconstruction)
-
 
 def tune(
     plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, start: np.ndarray | None, steps: int

@@ -128,8 +128,8 @@ class Restoration:
         out = np.array(plane.reconstruction, dtype=np.float64)
         for window, tile, inside in _tiles(plane.mask.shape):
             part = plane.window(window)
-            correction = self._correction(part, None) if draft else self._mean_correction(part, (None, None))
-            out[tile] += correction[inside]
+            views = [part] if draft else [part, part.transposed()]
+            out[tile] += _mean(partial(self._correction, tape=None), part.mask.size, views)[inside]
         return out
 
     @single_blas()
@@ -155,30 +155,16 @@ class Restoration:
         restored = np.array(plane.reconstruction, dtype=np.float64)
         gradient = np.zeros(restored.shape)
         for window, tile, inside in _tiles(plane.mask.shape):
-            tapes: list[list[np.ndarray]] = [[], []]
             part = plane.window(window)
-            correction = self._correction(part, tapes[0]) if draft else self._mean_correction(part, tapes)
-            restored[tile] += correction[inside]
-            error = np.zeros(plane.mask[window].shape)
+            views = [part] if draft else [part, part.transposed()]
+            tapes: list[list[np.ndarray]] = [[] for _ in views]
+            restored[tile] += _mean(self._correction, part.mask.size, views, tapes)[inside]
+            error = np.zeros(part.mask.shape)
             error[inside] = original[tile] - restored[tile]
             gradient[tile] += error[inside]
-            change = (
-                self._adjoint(error, tapes[0], plane.step) if draft else self._mean_adjoint(error, tapes, plane.step)
-            )
-            gradient[window] += change
+            errors = [error, error.T][: len(views)]
+            gradient[window] += _mean(partial(self._adjoint, step=plane.step), error.size, errors, tapes)
         return restored, gradient
-
-    def _mean_correction(self, plane: DecodedPlane, tapes: Sequence[list[np.ndarray] | None]) -> np.ndarray:
-        """What is to be added to a tile, (H, W) float32; a tape for each orientation."""
-        seen = plane, plane.transposed()
-        first, second = _each(self._correction, plane.mask.size, seen, tapes)
-        return (first + second.T) / 2
-
-    def _mean_adjoint(self, change: np.ndarray, tapes: Sequence[list[np.ndarray]], step: float) -> np.ndarray:
-        """The transpose of the derivative of `_mean_correction` by the grey values, of a tile (H, W)."""
-        changes = change, change.T
-        first, second = _each(partial(self._adjoint, step=step), change.size, changes, tapes)
-        return (first + second.T) / 2
 
     def _correction(self, plane: DecodedPlane, tape: list[np.ndarray] | None) -> np.ndarray:
         """What the network adds to a tile, (H, W) float32; where rectified features are positive goes on the tape."""
@@ -279,12 +265,18 @@ class Restoration:
         return _bordered(product.reshape(-1, height // 2, width // 2))
 
 
-def _each(work: Callable[..., np.ndarray], pixels: int, *arguments: Sequence) -> list[np.ndarray]:
-    """The work on each orientation: at the same time where there are but two threads, and memory for both."""
+def _mean(work: Callable[..., np.ndarray], pixels: int, *arguments: Sequence) -> np.ndarray:
+    """The work on a plane; or the mean of that and of the work on the transposed plane, which is transposed back.
+
+    Both are done at the same time where there are but two threads, and memory for both; else each is shared out.
+    """
     parts = list(zip(*arguments, strict=True))
     if thread_count() > 2 or pixels > TOGETHER:
-        return [work(*part) for part in parts]  # each is shared out by itself
-    return in_parallel(lambda part: work(*part), parts)
+        results = [work(*part) for part in parts]
+    else:
+        results = in_parallel(lambda part: work(*part), parts)
+    first, *turned = results
+    return (first + turned[0].T) / 2 if turned else first
 
 
 def _tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], ...]]:
