@@ -1,9 +1,9 @@
 """Placement of points: how many a plane deserves, where the mask model puts the first, where the error puts the rest.
 
-Error-driven growth in a few stages, each judged by one tonally optimised inpainting, is what densification is for
-free masks; it is cheap here because each stage costs a set-up, a loose solve and two cycles per tonal step. On tuning
-pictures, growing the last 40 % of the points gained 0.1 to 0.8 dB over placing all of them at once; the last quarter in
-three stages does as well, and takes a tenth less time.
+Error-driven growth in stages, each judged by one tonally optimised inpainting, is what densification is for free
+masks; it is cheap here because each stage costs a set-up, a loose solve and two cycles per tonal step. On tuning
+pictures, growing the last 40 % of the points gained 0.1 to 0.8 dB over placing all of them at once; the last quarter
+does as well. A second stage gains little, a third nothing, as cells may be split more than once in one.
 """
 
 from collections.abc import Callable
@@ -51,8 +51,8 @@ class Effort:
 
 EFFORTS = {
     1: Effort(1.0, 0, 0, windows=True, renewal=2.5),
-    2: Effort(0.75, 3, 1, anticipate=True, windows=True),
-    3: Effort(0.75, 3, 6, anticipate=True, foresight=True, descents=2, repeats=2),
+    2: Effort(0.75, 2, 1, anticipate=True, windows=True),
+    3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2),
 }
 DEFAULT_EFFORT = EFFORTS[2]
 STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
@@ -117,15 +117,12 @@ def grow_tree(
     """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
 
     A start with too many leaves is pruned instead. The last stage of growth, and rounds with foresight, look at the
-    errors of what `show` makes of a trial, where that is better than its inpainting. With it there is one stage less:
-    the last one sees more if it has more to place (0.01 dB on tuning pictures, and time).
+    errors of what `show` makes of a trial, where that is better than its inpainting.
     """
     trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
     side_log2 = len(trial.structure.splits)
     first = trial.known.y.size
     stages = effort.stages
-    if show is not None and stages > 1:
-        stages -= 1
     if isinstance(start, Trial):
         stages = min(stages, 1 + int(max(0.0, np.log(points / first) / STAGE_GROWTH)))
     total = stages + 2 * effort.swaps + 1

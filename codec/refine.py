@@ -1,4 +1,4 @@
-"""Refinement of a tree: split the cells with the largest error, merge those that matter least.
+"""Refinement of a tree: split cells where the error is largest, merge those that matter least.
 
 Growing in a few stages, each judged by one inpainting, is the counterpart for trees of error-driven densification;
 growing a little too far and pruning back is that of nonlocal pixel exchange (Mainberger et al., SSVM 2011), with many
@@ -9,6 +9,8 @@ import numpy as np
 
 from dinp.entropy.tree import Tree, child_count, grid_shape, splittable
 from dinp.pyramid import detail_gains, leaf_count
+
+BELOW = 0.8  # of 0.1 to 4, best on drawings and on photographs
 
 
 def cell_sums(plane: np.ndarray, sides: list[int]) -> list[np.ndarray]:
@@ -24,24 +26,35 @@ def cell_sums(plane: np.ndarray, sides: list[int]) -> list[np.ndarray]:
 
 
 def split_scores(tree: Tree, error: np.ndarray) -> list[np.ndarray]:
-    """How much each leaf wants to be split, -inf where it is no leaf or cannot be.
+    """How much each leaf, and each cell below a leaf, wants to be split; -inf where that cannot be.
 
-    The score is lp^0.7 tot^0.3, where tot is the squared error in the cell and lp the part of it that four values could
-    remove: the sum over the children of (sum of error)^2 / area.
+    The score of a leaf is lp^0.7 tot^0.3, where tot is the squared error in the cell and lp the part of it that four
+    values could remove: the sum over the children of (sum of error)^2 / area. A cell below a leaf can only be split
+    once it has a value of its own, which removes the mean of its error: without that, the same score, times a little
+    less than 1, since its value would also remove some of what varies. It counts at most as much as its parent.
     """
     sides = tree.sides
     sums, squares = cell_sums(error, sides), cell_sums(error * error, sides)
     areas = cell_sums(np.ones_like(error), sides)
-    scores = []
+    scores: list[np.ndarray] = []
     for level, side in enumerate(sides):
-        low = sums[level + 1] ** 2 / areas[level + 1]
+        own, below = (sums[k] ** 2 / areas[k] for k in (level, level + 1))
         rows, columns = grid_shape(tree.shape, side)
         padded = np.zeros((2 * rows, 2 * columns))
-        padded[: low.shape[0], : low.shape[1]] = low
+        padded[: below.shape[0], : below.shape[1]] = below
         low = padded.reshape(rows, 2, columns, 2).sum(axis=(1, 3))
-        leaf = tree.exists(level) & ~tree.splits[level] & splittable(tree.shape, side)
-        scores.append(np.where(leaf, low**0.7 * squares[level] ** 0.3, -np.inf))
+        exists = tree.exists(level)
+        score = np.where(exists, _score(low, squares[level]), BELOW * _score(low - own, squares[level] - own))
+        score = np.where(tree.splits[level] | ~splittable(tree.shape, side), -np.inf, score)
+        if level:
+            parent = scores[-1].repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
+            score = np.where(exists, score, np.minimum(score, parent))
+        scores.append(score)
     return scores
+
+
+def _score(low: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.maximum(low, 0) ** 0.7 * np.maximum(total, 0) ** 0.3
 
 
 def merge_costs(tree: Tree, gains: list[np.ndarray]) -> list[np.ndarray]:
@@ -60,10 +73,14 @@ def merge_costs(tree: Tree, gains: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def grow(tree: Tree, error: np.ndarray, points: int) -> Tree:
-    """The tree with the leaves of largest `error` (H, W) split once each, up to `points` leaves."""
+    """The tree with cells split where the `error` (H, W) is largest, up to `points` leaves.
+
+    A leaf may be split more than once: at the edges of a drawing, in cells that were left large, all levels are needed
+    at once. On drawn pictures at fine steps this gained 10 dB over one split a leaf, on photographs 0.01 to 0.02 dB.
+    """
     scores = np.concatenate([s.ravel() for s in split_scores(tree, error)])
     growth = _growth(tree)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")  # ties: coarser first, so that parents stay ahead of their children
     order = order[scores[order] > 0]  # a point where nothing is wrong would be wasted
     order = order[np.cumsum(growth[order]) <= points - leaf_count(tree)]
     return _with_flags(tree, order, True)

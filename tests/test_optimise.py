@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import random_tree, smooth_plane
 
+from dinp.entropy.tree import Tree
 from dinp.inpaint import Inpainter
 from dinp.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
 from dinp.refine import grow, prune
@@ -89,6 +90,21 @@ def test_growth_puts_points_where_the_error_is():
     for split, side in zip(added, tree.sides, strict=True):
         y, x = np.nonzero(split)
         assert ((y * side // 32 == 2) & (x * side // 32 == 2)).all()
+
+
+def test_growth_splits_as_often_as_an_edge_needs():
+    """From one cell down to the pixels in one go, where the error is a step, and not where it is the same all over."""
+    tree = Tree((32, 32), [np.zeros((32 >> k, 32 >> k), dtype=bool) for k in range(5, 0, -1)])
+    error = np.where(np.add.outer(np.arange(32), np.arange(32)) < 31, 100.0, -100.0)
+    error[24:, 24:] = 50.0
+    grown = grow(tree, error, 200)  # more than are of use
+    leaves = grown.leaves()
+    assert 90 <= len(leaves) < 120
+    assert (leaves.side == 1).sum() >= 60
+    beside = np.abs(leaves.y + leaves.x - 31) <= 1
+    assert beside[leaves.side == 1].all()
+    flat = (leaves.y >= 24) & (leaves.x >= 24)
+    assert (leaves.side[flat] >= 4).all()
 
 
 def test_pruning_removes_what_the_reconstruction_does_not_use():
