@@ -36,6 +36,8 @@ WINDOW = 128  # pixels
 CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
+SURE_GAIN = 0.1  # what removes more before quantisation need not be asked in windows after it
+COARSE = 20.0  # grey levels: at coarser steps there are few values to code, which leaves time for the whole gradient
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def encode_plane(
     """Section, what makes the decoded plane, number of points and information content, for a step in grey levels.
 
     The section names the restoration if it makes the plane better. The effort says what is done to values and levels
-    for its sake, which is undone if it does not, and whether a part of a large plane may tell that it does.
+    for its sake, which is undone if it does not, and whether its success before quantisation, or in a part of a large
+    plane, may tell that it does.
     """
     index = nearest_step_index(step)
     code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
@@ -114,11 +117,12 @@ def encode_plane(
         chosen = replace(code, levels=levels)
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
 
-    windows = effort.windows and step >= LEAST_WINDOWED
+    windows = effort.windows and step >= LEAST_WINDOWED and min(plane.shape) >= 3 * WINDOW
+    draft = not effort.descents and step < COARSE
     best = wins = None
     if restoration is not None and effort.anticipate:
         seen = described(code, known, trial.reconstruction)
-        better, pull = restoration.with_gradient(seen, plane, draft=not effort.descents)
+        better, pull = restoration.with_gradient(seen, plane, draft=draft)
         if _gains(plane, better, trial.reconstruction):
             target, ahead = anticipated(plane, trial, better, pull)
             if effort.descents:
@@ -129,7 +133,8 @@ def encode_plane(
             best = coded(target, ahead, bit_cost)
             if effort.repeats:
                 best = _repeated(plane, best, ahead, restoration, effort.repeats, coded, bit_cost)
-            wins = _wins(plane, best, known, restoration, windows=windows)
+            sure = windows and _gains(plane, better, trial.reconstruction, SURE_GAIN)
+            wins = sure or _wins(plane, best, known, restoration, windows=windows)
     if not wins:  # what quantisation does may still be worth restoring
         best = coded(plane, trial, BIT_COST * step * step)
         wins = restoration is not None and _wins(plane, best, known, restoration, windows=windows)
@@ -175,13 +180,13 @@ def _shown(trial: Trial, step: float, restoration: Restoration) -> np.ndarray:
 
 
 def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restoration, *, windows: bool) -> bool:
-    """Whether restoration makes a coded plane better; with `windows` in four windows of a large plane, or in all of it.
+    """Whether restoration makes a coded plane better; with `windows` in four windows of it, or in all of it.
 
     The windows' corners lie in the four quarters of where they can be, where a window has most points: there something
     is to be restored. In windows a draft is asked: the whole, a mean of two, is hardly ever worse.
     """
     seen = described(coded.code, known, coded.plain())
-    if windows and min(plane.shape) >= 3 * WINDOW:
+    if windows:
         parts = _windows(known, plane.shape)
         better = in_parallel(lambda p: restoration(seen.window(p), draft=True), parts)
         original, decoded = ([u[p] for p in parts] for u in (plane, seen.reconstruction))
@@ -209,15 +214,15 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([part.ravel() for part in parts])
 
 
-def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> bool:
-    """Whether `better`, shown clipped to 0-255, has a lower squared error than `decoded`, by more than a trifle.
+def _gains(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray, least: float = LEAST_GAIN) -> bool:
+    """Whether `better`, shown clipped to 0-255, has a squared error lower than `decoded`'s by a share of that.
 
     A grey picture is shown rounded, too: close to the original that may undo what restoration gains.
     """
     grey = np.array_equal(plane, np.rint(plane))
     shown = [np.rint(np.clip(u, 0, 255)) if grey else np.clip(u, 0, 255) for u in (better, decoded)]
     errors = [float(np.sum((plane - u) ** 2)) for u in shown]
-    return errors[0] < (1 - LEAST_GAIN) * errors[1]
+    return errors[0] < (1 - least) * errors[1]
 
 
 @single_blas()

@@ -274,17 +274,42 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
     assert restoration.drafts == [shape == (128, 128) for shape in restoration.seen]
 
 
-@pytest.mark.parametrize(("foresight", "drafts"), [(False, 2), (True, 4)])
-def test_drafts_serve_where_points_are_placed(foresight, drafts):
+@pytest.mark.parametrize("quality", [20, 40])
+@pytest.mark.parametrize("foresight", [False, True])
+def test_drafts_serve_where_points_are_placed(foresight, quality):
     plane = smooth_plane((64, 64))
     plane[::3, ::5] += 40
     effort = Effort(0.5, 2, 2, anticipate=True, foresight=foresight)
     restoration = Towards(plane)
-    encoded = encode_planes([plane], quality=20, effort=effort, restoration=restoration)
-    # one for the last stage of growth, with foresight one before the rounds and one after each; one to aim by
-    assert restoration.drafts == [True] * (drafts + foresight) + [False]
+    encoded = encode_planes([plane], quality=quality, effort=effort, restoration=restoration)
+    # one for the last stage of growth, with foresight one before the rounds and one after each
+    placing = 1 + 3 * foresight
+    # then one to aim by, a draft at fine steps, and one of what is coded
+    assert restoration.drafts == [True] * placing + [quality == 40, False]
     encoded.show()
     assert restoration.drafts[-1] is False
+
+
+class TowardsWhole(Towards):
+    """Does nothing in windows."""
+
+    def __call__(self, plane, *, draft=False):
+        whole = plane.mask.shape == self.picture.shape
+        self.seen.append(plane.mask.shape)
+        return plane.reconstruction + whole * self.factor * (
+            np.resize(self.picture, plane.mask.shape) - plane.reconstruction
+        )
+
+
+@pytest.mark.parametrize(("factor", "asked"), [(0.5, 0), (0.02, 4)])
+def test_windows_are_asked_where_the_gain_before_quantisation_is_small(factor, asked):
+    plane = smooth_plane((400, 432)) + np.random.default_rng(0).normal(0, 10, (400, 432))
+    restoration = TowardsWhole(plane, factor)
+    effort = Effort(0.75, 1, 0, anticipate=True, windows=True)
+    encode_planes([plane], quality=40, effort=effort, restoration=restoration)
+    whole = [plane.shape]
+    # by growth and to aim by; then, if need be, windows, which say no here, and the whole
+    assert restoration.seen == 2 * whole + [(128, 128)] * asked + whole * (asked > 0)
 
 
 def test_the_step_along_the_gradient_lowers_the_error_after_restoration():
