@@ -34,8 +34,9 @@ class Effort:
     With `anticipate` the last stage of growth looks at the error that a restoration leaves, and the values are then
     tuned to what it will add; with `foresight` the swaps look at that error and are judged by it, too. After that come
     `descents`, steps along the gradient through it, and `repeats` of the choice of levels along that gradient, see
-    `dinp.anticipation`. With `windows` a part of the plane may tell that restoration pays. Values are optimised anew
-    while their levels are chosen, whenever `renewal` times as many are quantised as the time before.
+    `dinp.anticipation`. With `windows` a part of the plane, or a clear gain before quantisation, may tell that
+    restoration pays. Values are optimised anew while their levels are chosen, whenever `renewal` times as many are
+    quantised as the time before.
     """
 
     share: float
@@ -55,7 +56,7 @@ EFFORTS = {
     3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2),
 }
 DEFAULT_EFFORT = EFFORTS[2]
-STAGE_GROWTH = 0.1  # a stage adds about a tenth of the points
+STAGE_GROWTH = 0.1  # what needs about a tenth more points than its start has deserves one more stage
 REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another
 
 

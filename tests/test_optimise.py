@@ -117,6 +117,17 @@ def test_pruning_removes_what_the_reconstruction_does_not_use():
         assert (np.nonzero(old & ~split)[0] * side >= 64 - 32).all()
 
 
+def test_growth_keeps_a_tree_on_any_shape(shape):
+    """No split below a cell that is not split, no more leaves than asked for, no split lost."""
+    tree = random_tree(shape, 60, 0)
+    start = leaf_count(tree)
+    rng = np.random.default_rng(0)
+    for error in (rng.normal(size=shape), rng.integers(-1, 2, size=shape), np.ones(shape)):
+        grown = grow(tree, error, start + 100)
+        assert len(grown.leaves()) == leaf_count(grown) <= start + 100
+        assert all((old <= new).all() for old, new in zip(tree.splits, grown.splits, strict=True))
+
+
 def test_growth_and_pruning_work_on_any_shape(shape):
     tree = random_tree(shape, 60, 0)
     start = leaf_count(tree)

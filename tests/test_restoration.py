@@ -287,29 +287,33 @@ def test_drafts_serve_where_points_are_placed(foresight, quality):
     # then one to aim by, a draft at fine steps, and one of what is coded
     assert restoration.drafts == [True] * placing + [quality == 40, False]
     encoded.show()
-    assert restoration.drafts[-1] is False
+    assert restoration.drafts == [True] * placing + [quality == 40, False, False]
 
 
 class TowardsWhole(Towards):
     """Does nothing in windows."""
 
     def __call__(self, plane, *, draft=False):
-        whole = plane.mask.shape == self.picture.shape
+        if plane.mask.shape == self.picture.shape:
+            return super().__call__(plane, draft=draft)
         self.seen.append(plane.mask.shape)
-        return plane.reconstruction + whole * self.factor * (
-            np.resize(self.picture, plane.mask.shape) - plane.reconstruction
-        )
+        return plane.reconstruction
 
 
-@pytest.mark.parametrize(("factor", "asked"), [(0.5, 0), (0.02, 4)])
-def test_windows_are_asked_where_the_gain_before_quantisation_is_small(factor, asked):
+@pytest.mark.parametrize(
+    ("quality", "factor", "asked"),
+    [
+        (40, 0.5, []),  # a clear gain
+        (40, 0.02, [(128, 128)] * 4 + [(400, 432)]),  # a small one: windows, which say no here, then the whole
+        (75, 0.5, [(400, 432)]),  # at fine steps the whole
+    ],
+)
+def test_what_tells_after_quantisation_that_restoration_pays(quality, factor, asked):
     plane = smooth_plane((400, 432)) + np.random.default_rng(0).normal(0, 10, (400, 432))
     restoration = TowardsWhole(plane, factor)
     effort = Effort(0.75, 1, 0, anticipate=True, windows=True)
-    encode_planes([plane], quality=40, effort=effort, restoration=restoration)
-    whole = [plane.shape]
-    # by growth and to aim by; then, if need be, windows, which say no here, and the whole
-    assert restoration.seen == 2 * whole + [(128, 128)] * asked + whole * (asked > 0)
+    encode_planes([plane], quality=quality, effort=effort, restoration=restoration)
+    assert restoration.seen == [(400, 432)] * 2 + asked  # by growth, to aim by, and then
 
 
 def test_the_step_along_the_gradient_lowers_the_error_after_restoration():
@@ -469,12 +473,13 @@ def test_weights_of_another_network_are_an_error():
 
 
 def test_a_gain_counts_only_as_far_as_it_is_shown():
-    from dinp.encoder import _gains
+    from dinp.encoder import _gain
 
     grey = np.full((8, 8), 100.0)
     decoded = grey + 0.4  # shown as 100 everywhere
     better = grey + 0.1
     better[0, 0] += 0.9  # shown as 101
-    assert not _gains(grey, better, decoded)
-    assert _gains(grey + 0.25, better + 0.25, decoded + 0.25)  # planes of a colour picture are not rounded
-    assert _gains(grey, better, grey + 1.4)
+    assert _gain(grey, better, decoded) <= 0
+    # planes of a colour picture are not rounded
+    assert _gain(grey + 0.25, better + 0.25, decoded + 0.25) == pytest.approx(1 - (63 * 0.01 + 1) / (64 * 0.16))
+    assert _gain(grey, better, grey + 1.4) == pytest.approx(1 - 1 / 64)
