@@ -37,7 +37,6 @@ CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 SURE_GAIN = 0.1  # the same before quantisation, for it not to be asked after: of 66 codings to tune on, none went wrong
-COARSE = 20.0  # grey levels: at coarser steps there are few values to code, which leaves time for the whole gradient
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,10 @@ def encode_plane(
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
 
     windows = effort.windows and step >= LEAST_WINDOWED and min(plane.shape) >= 3 * WINDOW
-    draft = not effort.descents and step < COARSE
     best = wins = None
     if restoration is not None and effort.anticipate:
         seen = described(code, known, trial.reconstruction)
-        better, pull = restoration.with_gradient(seen, plane, draft=draft)
+        better, pull = restoration.with_gradient(seen, plane, draft=not effort.descents)
         gain = _gain(plane, better, trial.reconstruction)
         if gain > LEAST_GAIN:
             target, ahead = anticipated(plane, trial, better, pull)
