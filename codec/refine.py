@@ -7,7 +7,7 @@ exchanges judged at once.
 
 import numpy as np
 
-from dinp.entropy.tree import Tree, child_count, grid_shape, splittable
+from dinp.entropy.tree import Tree, child_count, children_of, grid_shape, splittable
 from dinp.pyramid import detail_gains, leaf_count
 
 BELOW_LEAF = 0.8  # of 0.1 to 4, best on drawings and on photographs
@@ -49,8 +49,7 @@ def split_scores(tree: Tree, error: np.ndarray) -> list[np.ndarray]:
         score = np.where(exists, 1.0, BELOW_LEAF) * (low**0.7 * total**0.3)
         score[tree.splits[level] | ~splittable(tree.shape, side)] = -np.inf
         if level:
-            parent = scores[-1].repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
-            score = np.where(exists, score, np.minimum(score, parent))
+            score = np.where(exists, score, np.minimum(score, children_of(scores[-1], tree.shape, side)))
         scores.append(score)
     return scores
 
