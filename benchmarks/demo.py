@@ -15,8 +15,8 @@ from PIL import Image
 from skimage import data
 
 import dinp
-from dinp.container import unpack
-from dinp.section import decode_section
+from dinp.bitstream.container import unpack
+from dinp.bitstream.section import decode_section
 
 GAP = 8  # white pixels between the three panels
 

@@ -18,9 +18,10 @@ import numpy as np
 from PIL import Image
 
 from dinp._version import FORMAT_VERSION, __version__
-from dinp.container import MAX_PIXELS, Container, pack, unpack
+from dinp.bitstream.container import Container, pack, unpack
 from dinp.errors import DinpError, DinpNotice
-from dinp.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
+from dinp.limits import MAX_PIXELS
+from dinp.pictures.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
 
 __all__ = [
     "FORMAT_VERSION",
@@ -54,7 +55,7 @@ class Encoding:
     seconds : float
         Wall-clock time of the encoding.
     notices : tuple of str
-        What was converted before coding, see `dinp.planes`.
+        What was converted before coding, see `dinp.pictures.planes`.
     show : callable
         Makes `decoded`, which an encoding does not need: so it is made when it is first asked for.
     """
@@ -99,8 +100,8 @@ def encode(
     Parameters
     ----------
     image : PIL image or ndarray
-        A Pillow image (`dinp.planes` tells which modes are taken, converted or refused), or a uint8 array of shape
-        (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
+        A Pillow image (`dinp.pictures.planes` tells which modes are taken, converted or refused), or a uint8 array of
+        shape (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
     quality : float, optional
         0 (smallest file) to 100 (best picture); 50 where neither it nor a target is given.
     target_bytes : int, optional
@@ -175,10 +176,10 @@ def encode_with_report(
     if mask is not None:
         _check_mask(mask, original.shape[:2])
 
-    from dinp.encoder import EncodedPicture, encode_planes
+    from dinp.encoder.placement import EFFORTS
+    from dinp.encoder.planes import EncodedPicture, encode_planes
+    from dinp.encoder.targets import psnr_target, search, size_target
     from dinp.models import load_tree_model, shipped_restoration
-    from dinp.placement import EFFORTS
-    from dinp.targets import psnr_target, search, size_target
 
     if effort not in EFFORTS:
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dinp.bitstream.section import PlaneCode, decode_section
+from dinp.bitstream.steps import GREY, STEP_TABLE
+from dinp.bitstream.structure import KnownData
 from dinp.restoration import VERSION, DecodedPlane, Restoration, side_map
-from dinp.section import PlaneCode, decode_section
-from dinp.steps import GREY, STEP_TABLE
-from dinp.structure import KnownData
 from dinp.threads import single_blas
 
 
 def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
     """The plane (H, W) float64 that a decoder shows for a section: the inpainting of its values."""
-    from dinp.inpaint import Inpainter
+    from dinp.diffusion.inpaint import Inpainter
 
     return Inpainter(known.mask).solve(known.spread(code.values(known)))
 

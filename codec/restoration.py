@@ -1,6 +1,6 @@
 r"""Restoration: what diffusion leaves behind, spikes at the known pixels and smoothness elsewhere, is put right.
 
-A small convolutional network (trained by `dinp.models.train_restoration`) predicts the correction from the
+A small convolutional network (trained by `dinp.models.training.train_restoration`) predicts the correction from the
 reconstruction, the mask, the sides of the cells and the quantisation step. It comes after the solver and cannot
 influence what is parsed. This module runs it in numpy, so that decoding needs no torch; its docstring and the file of
 weights specify version 1 of the restoration.
@@ -110,7 +110,7 @@ class Restoration:
     Parameters
     ----------
     weights : dict of str to float32 array
-        Kernels and biases by the names of `dinp.models.restoration_network`.
+        Kernels and biases by the names of `dinp.models.networks.restoration`.
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:

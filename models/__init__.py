@@ -10,8 +10,9 @@ Importing this package does not import torch; loading a mask or tree model does,
 
 import importlib
 
-_HOMES = dict.fromkeys(("learned_mask", "load_mask_model", "load_tree_model"), "dinp.models.hub")
-_HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.restoration")
+_HOMES = {"learned_mask": "dinp.models.masks.learned"}
+_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model"), "dinp.models.weights.hub")
+_HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.weights.restoration")
 
 __all__ = ["learned_mask", "load_mask_model", "load_restoration", "load_tree_model", "shipped_restoration"]
 

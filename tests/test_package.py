@@ -14,7 +14,6 @@ import pytest
 import dinp
 
 ROOT = Path(__file__).parent.parent
-FACE = {"__init__.py", "cli.py", "files.py"}
 
 
 def imports(path):
@@ -31,28 +30,88 @@ def belongs(module, package):
     return module == package or module.startswith(package + ".")
 
 
-@pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [
-        ("codec", ["torch", "dinp.models", "dinp.benchmarks"]),
-        ("entropy", ["torch", "scipy", "pyamg", "dinp.models", "dinp.benchmarks"]),
-        ("models", ["dinp.benchmarks", "dinp.cli"]),
-    ],
-)
-def test_arrows_point_one_way(folder, forbidden):
-    paths = [path for path in (ROOT / folder).glob("*.py") if folder != "codec" or path.name not in FACE]
-    assert paths
-    for path in paths:
-        for module in imports(path):
-            assert not any(belongs(module, package) for package in forbidden), f"{path.name} imports {module}"
+# What each room may import of this package, beside itself: CONTRIBUTING.md's table, from the longest path to the shortest.
+BELOW = ["dinp.errors", "dinp.limits", "dinp.threads", "dinp._version"]
+CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
+CODEC += ["dinp.decoder", "dinp.restoration", *BELOW]
+ROOMS = {
+    "codec/bitstream": ["dinp.entropy", *BELOW],
+    "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
+    "codec/pictures": ["dinp.bitstream.container", *BELOW],
+    "codec/encoder": CODEC,
+    "codec/decoder.py": ["dinp.bitstream", "dinp.diffusion", "dinp.restoration", *BELOW],
+    "codec/restoration.py": ["dinp.entropy.tree", *BELOW],
+    "entropy": ["dinp.errors", "dinp.threads"],
+    "models/networks": CODEC,
+    "models/weights": ["dinp.models.networks", *CODEC],
+    "models/masks": ["dinp.models.networks", "dinp.models.weights", *CODEC],
+}
+WITHOUT_TORCH = ["codec/bitstream", "codec/diffusion", "codec/pictures", "codec/encoder", "codec/decoder.py", "entropy"]
+PACKAGES = {"codec": "dinp", "models": "dinp.models", "entropy": "dinp.entropy"}
 
 
-def test_entropy_knows_nothing_of_the_codec():
-    for path in (ROOT / "entropy").glob("*.py"):
+def files_of(room):
+    path = ROOT / room
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def name_of(room):
+    top, *rest = room.removesuffix(".py").split("/")
+    return ".".join([PACKAGES[top], *rest])
+
+
+def wrong_arrows(path, room):
+    """Modules of this package that a file imports though its room may not."""
+    allowed = [name_of(room), *ROOMS[room]]
+    return [m for m in imports(path) if belongs(m, "dinp") and not any(belongs(m, package) for package in allowed)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_between_rooms_point_one_way(room):
+    assert files_of(room)
+    for path in files_of(room):
+        assert not wrong_arrows(path, room), path
+
+
+def test_an_arrow_drawn_the_wrong_way_is_seen(tmp_path):
+    path = tmp_path / "section.py"
+    path.write_text("def code():\n    from dinp.encoder import planes\n    import dinp.entropy.tree\n")
+    assert wrong_arrows(path, "codec/bitstream") == ["dinp.encoder.planes"]
+
+
+@pytest.mark.parametrize("room", WITHOUT_TORCH)
+def test_below_the_face_nothing_imports_torch(room):
+    for path in files_of(room):
+        assert not any(belongs(module, "torch") for module in imports(path)), path
+
+
+def test_models_know_neither_the_benchmarks_nor_the_command():
+    for path in files_of("models"):
         for module in imports(path):
-            if belongs(module, "dinp"):
-                allowed = ("dinp.entropy", "dinp.errors", "dinp.threads")
-                assert any(belongs(module, package) for package in allowed), f"{path.name} imports {module}"
+            assert not any(belongs(module, package) for package in ("dinp.benchmarks", "dinp.cli")), path
+
+
+def test_every_module_of_the_codec_has_a_room_or_is_the_face():
+    """What may import everything is named here, so that a new file is seen."""
+    face = {"__init__.py", "_version.py", "errors.py", "limits.py", "threads.py"}
+    homes = {path for room in ROOMS for path in files_of(room)} | set(files_of("codec/cli"))
+    assert {path.name for path in files_of("codec") if path not in homes} == face
+
+
+def test_every_room_says_what_lives_there():
+    for path in ROOT.glob("*/*/__init__.py"):
+        if path.parts[-3] in ("codec", "models", "benchmarks"):
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_every_room_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {
+        path.parent for top in ("codec", "models", "entropy", "benchmarks") for path in (ROOT / top).rglob("*.py")
+    }
+    tops = PACKAGES | {"benchmarks": "dinp.benchmarks"}
+    names = {".".join([tops[f.relative_to(ROOT).parts[0]], *f.relative_to(ROOT).parts[1:]]) for f in folders}
+    assert names == set(project["packages"])
 
 
 def run(code, *arguments):

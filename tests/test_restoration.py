@@ -11,15 +11,15 @@ from conftest import random_tree, smooth_plane
 
 import dinp
 import dinp.models
-from dinp.anticipation import anticipated, descended
+from dinp.bitstream.structure import known_data_of_mask
 from dinp.decoder import decode_planes
-from dinp.encoder import BIT_COST, _windows, encode_planes, step_of
+from dinp.encoder.anticipation import anticipated, descended
+from dinp.encoder.placement import EFFORTS, Effort, tune
+from dinp.encoder.planes import BIT_COST, _windows, encode_planes, step_of
 from dinp.models import load_restoration
-from dinp.models.hub import load_network
-from dinp.models.restoration_network import RestorationNetwork
-from dinp.placement import EFFORTS, Effort, tune
+from dinp.models.networks.restoration import RestorationNetwork
+from dinp.models.weights.hub import load_network
 from dinp.restoration import DecodedPlane, Restoration, correction_scale, network_input, side_map
-from dinp.structure import known_data_of_mask
 
 
 def decoded_plane(shape, step=6.0, seed=0):
@@ -420,7 +420,7 @@ def test_report_says_what_the_decoder_shows():
 
 def newer(data):
     """The same file, asking for a restoration of version 2."""
-    from dinp.container import Container, pack, unpack
+    from dinp.bitstream.container import Container, pack, unpack
 
     parts = unpack(data)
     section = bytearray(parts.sections[0])
@@ -471,7 +471,7 @@ def test_weights_of_another_network_are_an_error():
 
 
 def test_a_gain_counts_only_as_far_as_it_is_shown():
-    from dinp.encoder import _gain
+    from dinp.encoder.planes import _gain
 
     grey = np.full((8, 8), 100.0)
     decoded = grey + 0.4  # shown as 100 everywhere

@@ -1,0 +1,366 @@
+"""Codecs to compare: dinp, and the ones that ship with Pillow, each a small class with one `run`.
+
+A picture is a uint8 array, (H, W) grey or (H, W, 3) RGB; what counts of a file is all of it. A *setting* is the number
+that a codec is steered with. The defaults reach from below 0.05 to above 0.5 bits per pixel on photographs, where the
+codec can.
+
+======== ============================= =======================================================================
+codec    setting                       encoder
+======== ============================= =======================================================================
+dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3;
+                                       dinp-plain, dinp1-plain, dinp3-plain: unrestored
+jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
+jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
+webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
+avif     quality, 0-100                libavif, speed 4; colour 4:2:0, grey 4:0:0
+======== ============================= =======================================================================
+"""
+
+import hashlib
+import io
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import PIL
+from PIL import Image, features
+
+from dinp.benchmarks.rd.metrics import psnr
+from dinp.errors import DinpError
+
+# Files of the three packages that no coded picture depends on: the rest is what a version stands for.
+UNCODED = {
+    "classical.py",
+    "cli.py",
+    "context_data.py",
+    "data.py",
+    "densification.py",
+    "exchange.py",
+    "files.py",
+    "weights/inpainting.npz",
+    "inpainting_layer.py",
+    "inpainting_network.py",
+    "losses.py",
+    "weights/mask.npz",
+    "mask_labels.py",
+    "mask_report.py",
+    "optimisers.py",
+    "processes.py",
+    "refined.py",
+    "restoration_data.py",
+    "restoration_network.py",
+    "search.py",
+    "sparsification.py",
+    "weights/surrogate.npz",
+    "surrogate.py",
+    "surrogate_batches.py",
+    "surrogate_validation.py",
+    "train.py",
+    "train_entropy.py",
+    "train_options.py",
+    "train_restoration.py",
+    "train_solver.py",
+    "train_surrogate.py",
+}
+PSNR_CAP = 100.0  # dB; stands for equal pictures, where that of a plainly decoded file is infinite
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture that went through a codec.
+
+    Attributes
+    ----------
+    data : bytes
+        The whole file.
+    decoded : ndarray of uint8
+        What the decoder makes of it, of the original's shape.
+    encode_seconds, decode_seconds : float
+        Wall-clock time within the process.
+    details : dict
+        What the codec tells of the file: numbers by name.
+    """
+
+    data: bytes
+    decoded: np.ndarray
+    encode_seconds: float
+    decode_seconds: float
+    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def bpp(self) -> float:
+        """Bits of the whole file per pixel."""
+        return 8 * len(self.data) / (self.decoded.shape[0] * self.decoded.shape[1])
+
+
+class Codec(ABC):
+    """A codec under test."""
+
+    name: ClassVar[str]
+    settings: ClassVar[tuple[float, ...]]
+    feature: ClassVar[str | None] = None  # what Pillow calls the library behind it
+
+    @abstractmethod
+    def version(self) -> str:
+        """What must be the same for a measurement to be repeatable."""
+
+    def check(self) -> None:
+        """Raise DinpError if the codec is missing: Pillow can be built without one."""
+        if self.feature and not features.check(self.feature):
+            raise DinpError(f"this Pillow comes without {self.name}: leave it out with --codecs")
+
+    @abstractmethod
+    def encode(self, picture: np.ndarray, setting: float) -> bytes:
+        """The whole file."""
+
+    @abstractmethod
+    def decode(self, data: bytes) -> Image.Image:
+        """The picture in a file."""
+
+    def details(self, data: bytes) -> dict[str, float]:
+        """Numbers about a file beyond its size, by name."""
+        return {}
+
+    def run(self, picture: np.ndarray, setting: float) -> Coded:
+        """Code and decode a picture.
+
+        Parameters
+        ----------
+        picture : (H, W) or (H, W, 3) uint8
+        setting : float
+            See the table above.
+
+        Raises
+        ------
+        DinpError
+            The codec refused, or the decoded picture is of another size.
+        """
+        start = time.perf_counter()
+        try:
+            data = self.encode(picture, setting)
+        except (OSError, ValueError) as error:
+            raise DinpError(f"{self.name} cannot code a picture with the setting {setting:g}: {error}") from error
+        middle = time.perf_counter()
+        image = self.decode(data)
+        decoded = np.asarray(image.convert("L" if picture.ndim == 2 else "RGB"))
+        end = time.perf_counter()
+        if decoded.shape != picture.shape:
+            raise DinpError(f"{self.name} decoded a picture of shape {decoded.shape} from one of {picture.shape}")
+        return Coded(data, decoded, middle - start, end - middle, self.details(data))
+
+
+def _codes(path: Path) -> bool:
+    """Whether coding could depend on this file."""
+    curve = re.search(r"_curve(_\d+)?$", path.stem)
+    named = path.name in UNCODED or f"{path.parent.name}/{path.name}" in UNCODED
+    unused = named or path.suffix == ".md" or curve or "__pycache__" in path.parts
+    return path.is_file() and not unused
+
+
+class Dinp(Codec):
+    """This package."""
+
+    name = "dinp"
+    effort: ClassVar[int] = 2
+    restore: ClassVar[bool] = True
+    settings = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 65, 80, 95)
+
+    def version(self) -> str:
+        """Version, and a hash over the code, weights and tables that coding could depend on."""
+        import dinp
+        import dinp.entropy
+        import dinp.models
+
+        digest = hashlib.sha256()
+        for package in (dinp, dinp.models, dinp.entropy):
+            folder = Path(package.__file__).parent
+            for path in sorted(p for p in folder.rglob("*") if _codes(p)):
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        return f"{dinp.__version__} {digest.hexdigest()[:16]}"
+
+    def encode(self, picture: np.ndarray, setting: float) -> bytes:
+        """As `dinp.encode`."""
+        import dinp
+
+        return dinp.encode(picture, quality=setting, effort=self.effort, restore=self.restore)
+
+    def decode(self, data: bytes) -> Image.Image:
+        """As `dinp.decode`."""
+        import dinp
+
+        return dinp.decode(data)
+
+    def details(self, data: bytes) -> dict[str, float]:
+        """Density of the first plane, and over all planes points, and mask and value bits per point."""
+        import dinp
+
+        planes = dinp.info(data)["planes"]
+        points = sum(plane["points"] for plane in planes)
+        return {
+            "density": planes[0]["density"],
+            "points": points,
+            "mask_bits_per_point": sum(plane["mask_bits"] for plane in planes) / points,
+            "value_bits_per_point": sum(plane["value_bits"] for plane in planes) / points,
+        }
+
+    def run(self, picture: np.ndarray, setting: float) -> Coded:
+        """As every codec's, with the PSNR of the same file without its restoration among the details."""
+        import dinp
+
+        coded = super().run(picture, setting)
+        if not self.restore:
+            return coded
+        plain = psnr(picture, np.asarray(dinp.decode(coded.data, restore=False)))
+        return replace(coded, details=coded.details | {"plain_psnr": min(plain, PSNR_CAP)})
+
+
+class DinpNetwork(Dinp):
+    """This package, the network alone placing the points."""
+
+    name = "dinp1"
+    effort = 1
+
+
+class DinpBest(Dinp):
+    """This package at its highest effort."""
+
+    name = "dinp3"
+    effort = 3
+
+
+class DinpPlain(Dinp):
+    """This package without restoration."""
+
+    name = "dinp-plain"
+    restore = False
+
+
+class DinpNetworkPlain(DinpNetwork):
+    """This package, the network alone placing the points, without restoration."""
+
+    name = "dinp1-plain"
+    restore = False
+
+
+class DinpBestPlain(DinpBest):
+    """This package at its highest effort, without restoration."""
+
+    name = "dinp3-plain"
+    restore = False
+
+
+class _PillowCodec(Codec):
+    """A codec that ships with Pillow."""
+
+    format: ClassVar[str]
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """What Pillow is told when it saves."""
+        return {"quality": int(setting)}
+
+    def version(self) -> str:
+        """Versions of Pillow and of the library behind it."""
+        return f"Pillow {PIL.__version__}, {self.feature} {features.version(self.feature)}"
+
+    def encode(self, picture: np.ndarray, setting: float) -> bytes:
+        """Pillow's file of the picture."""
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, self.format, **self.options(picture, setting))
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Image.Image:
+        """The loaded picture."""
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return image
+
+
+class Jpeg(_PillowCodec):
+    """JPEG with optimised Huffman tables."""
+
+    name = "jpeg"
+    format = "JPEG"
+    feature = "libjpeg_turbo"
+    settings = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90)
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """4:2:0 is libjpeg's default for colour."""
+        return {"quality": int(setting), "optimize": True}
+
+
+class Jpeg2000(_PillowCodec):
+    """JPEG 2000 with the irreversible wavelet; without mct=1 colour files would be several dB worse."""
+
+    name = "jpeg2000"
+    format = "JPEG2000"
+    feature = "jpg_2000"
+    settings = (0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65, 0.8, 1.0)
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """The wanted rate as a compression ratio."""
+        planes = 1 if picture.ndim == 2 else 3
+        options = {"irreversible": True, "quality_mode": "rates", "quality_layers": [8 * planes / setting]}
+        return options | ({"mct": 1} if planes == 3 else {})
+
+
+class WebP(_PillowCodec):
+    """Lossy WebP."""
+
+    name = "webp"
+    format = "WEBP"
+    feature = "webp"
+    settings = (0, 1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90)
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """The slowest method."""
+        return {"quality": int(setting), "method": 6}
+
+
+class Avif(_PillowCodec):
+    """AVIF as Pillow makes it, at its slower speed 4."""
+
+    name = "avif"
+    format = "AVIF"
+    feature = "avif"
+    settings = (0, 1, 3, 6, 9, 12, 16, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80)
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """One thread, so that jobs do not fight for cores."""
+        subsampling = "4:0:0" if picture.ndim == 2 else "4:2:0"
+        return {"quality": int(setting), "speed": 4, "max_threads": 1, "subsampling": subsampling}
+
+
+_OURS = (Dinp(), DinpNetwork(), DinpBest(), DinpPlain(), DinpNetworkPlain(), DinpBestPlain())
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (*_OURS, Jpeg(), Jpeg2000(), WebP(), Avif())}
+COMPARED = ("dinp", "dinp-plain", "jpeg", "jpeg2000", "webp", "avif")
+
+
+@cache
+def prepared_codec(name: str) -> Codec:
+    """A codec that has coded a small picture in this process: no other is charged for imports and loading weights."""
+    codec = CODECS[name]
+    picture = np.zeros((32, 32), np.uint8)
+    for one in (picture, np.dstack([picture] * 3)):
+        codec.run(one, codec.settings[-1])
+    return codec
+
+
+def codecs_named(names: Sequence[str]) -> list[Codec]:
+    """The codecs of these names.
+
+    Raises
+    ------
+    DinpError
+        There is no codec of a name, or it is missing here.
+    """
+    for name in names:
+        if name not in CODECS:
+            raise DinpError(f"there is no codec {name}: choose among {', '.join(CODECS)}")
+        CODECS[name].check()
+    return [CODECS[name] for name in names]

@@ -1,0 +1,158 @@
+r"""A plane's section: mask structure and values to bytes and back. This docstring is its specification.
+
+A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
+
+    byte 0   bit 7     reserved, must be 0
+             bits 6-5  restoration: 0 none, 1 version 1 (`dinp.restoration`); a decoder that does not have the version
+                       named here shows the plane without, and says so
+             bits 4-2  k: log2 of the root side (structure 0: 1..7) or of each value's cell side (structure 1: 0..7)
+             bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
+    byte 1   step index q, 0..175; 176..255 must be rejected
+    byte 2.. range-coded stream: first the structure, then the values
+
+Structure 0 (`dinp.entropy.tree`, coded by `dinp.entropy.tree_coder`): split flags of a quadtree with roots of side
+2^k. Each leaf holds one value; it stands at the leaf's central pixel or central 2x2 block (`dinp.bitstream.structure`).
+Values are ordered by falling side of their leaf, then by row, then by column.
+
+Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
+value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
+
+Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a
+cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which the index is at least 0 (`dinp.bitstream.steps`).
+
+The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
+mean of its neighbours above, below, left and right within the picture (`dinp.diffusion.inpaint`), to an accuracy of
+0.01 grey levels; then the restoration, if one is named, adds its correction, to the same accuracy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from bitarray import bitarray
+from bitarray.util import ba2int, int2ba
+
+from dinp.bitstream.steps import MAX_STEP_INDEX, dequantise, steps_of
+from dinp.bitstream.structure import KnownData, known_data_of_mask, known_data_of_tree
+from dinp.entropy.coder import RangeDecoder, RangeEncoder
+from dinp.entropy.mask_coder import decode_mask, encode_mask
+from dinp.entropy.tree import Tree
+from dinp.entropy.tree_coder import decode_tree, encode_tree
+from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, decode_values, encode_values
+from dinp.errors import DinpError
+
+TREE, FREE_MASK = 0, 1
+
+
+@dataclass(frozen=True)
+class PlaneCode:
+    """What a section says.
+
+    Attributes
+    ----------
+    structure : Tree or (H, W) bool array
+        A tree of cells or a free mask.
+    side_log2 : int
+        log2 of the root side, or of the side that stands in for a cell's.
+    step_index : int
+        0..175.
+    levels : (n,) int64
+        One level a value, |level| <= 2^14.
+    restoration : int
+        Version of the restoration that comes after the inpainting, 0 for none.
+    """
+
+    structure: Tree | np.ndarray
+    side_log2: int
+    step_index: int
+    levels: np.ndarray
+    restoration: int = 0
+
+    def known(self) -> KnownData:
+        """Where the values stand."""
+        return known_data_of(self.structure, self.side_log2)
+
+    def values(self, known: KnownData) -> np.ndarray:
+        """Grey values (n,) float64."""
+        return dequantise(self.levels, steps_of(known.side, self.step_index))
+
+
+def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
+    """Known data of either structure."""
+    if isinstance(structure, Tree):
+        return known_data_of_tree(structure)
+    return known_data_of_mask(structure, 1 << side_log2)
+
+
+def encode_stream(
+    structure: Tree | np.ndarray, known: KnownData, step_index: int, levels_of: LevelsOf
+) -> tuple[bytes, np.ndarray, dict[str, float]]:
+    """A section without its first two bytes, for levels that are chosen on the way.
+
+    Parameters
+    ----------
+    structure : Tree or (H, W) bool array
+    known : KnownData
+        Of this structure.
+    step_index : int
+        0..175.
+    levels_of : callable
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
+
+    Returns
+    -------
+    bytes, levels (n,) int64, and the information content in bits by kind (`mask`, `values`).
+    """
+    encoder = RangeEncoder()
+    if isinstance(structure, Tree):
+        encode_tree(encoder, structure)
+    else:
+        encode_mask(encoder, structure)
+    steps = steps_of(known.side, step_index)
+    levels = encode_values(encoder, levels_of, known.y, known.x, known.side, steps, structure.shape)
+    return encoder.finish(), levels, encoder.information
+
+
+def section_header(code: PlaneCode) -> bytes:
+    """The first two bytes of a section."""
+    kind = TREE if isinstance(code.structure, Tree) else FREE_MASK
+    fields = int2ba(code.restoration, 3) + int2ba(code.side_log2, 3) + int2ba(kind, 2)
+    return fields.tobytes() + bytes([code.step_index])
+
+
+def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
+    """The section's bytes and the information content of its parts in bits, by kind (`mask`, `values`).
+
+    Levels are clipped to +-2^14. `known` saves its computation where the caller has it.
+    """
+    levels = np.clip(code.levels, -MAX_LEVEL, MAX_LEVEL)
+    known = known or code.known()
+    stream, _, information = encode_stream(code.structure, known, code.step_index, lambda p, *_: levels[p.index])
+    return section_header(code) + stream, information
+
+
+def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, KnownData, dict[str, float]]:
+    """Mirror of `encode_section`: the code, its known data, and the information content by kind.
+
+    Raises
+    ------
+    DinpError
+        If the section is damaged.
+    """
+    if len(data) < 2:
+        raise DinpError("the file is damaged: a plane's section is too short")
+    fields = bitarray(buffer=data[:1])
+    restoration, side_log2, kind, step_index = ba2int(fields[1:3]), ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
+    if fields[0] or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
+        raise DinpError("the file is damaged: a plane's section has an invalid header")
+    decoder = RangeDecoder(data[2:])
+    structure: Tree | np.ndarray
+    if kind == TREE:
+        structure = decode_tree(decoder, shape, side_log2)
+    else:
+        structure = decode_mask(decoder, shape)
+        if not structure.any():
+            raise DinpError("the file is damaged: its inpainting mask is empty")
+    known = known_data_of(structure, side_log2)
+    levels = decode_values(decoder, known.y, known.x, known.side, steps_of(known.side, step_index), shape)
+    decoder.check_exhausted()
+    return PlaneCode(structure, side_log2, step_index, levels, restoration), known, decoder.information

@@ -1,0 +1,105 @@
+"""Choice of levels: quantisation that weighs the error against the bits (rate-distortion optimised quantisation).
+
+Values are quantised in coding order. For each, of the three levels nearest to the wanted value the one with the least
+
+    weight * (value - wanted)^2 + lambda * bits
+
+is taken, with the bits that the value coder will spend on it; what it does to the coding of later values is neglected.
+The weight is the squared error in the picture of a unit error of the value. Now and then the values that are still free
+are tonally optimised anew, so that they make up for the errors of those that are not.
+
+On six tuning pictures (grey photographs, 0.05-0.5 bpp) this takes 3.7 % off the bits that rounding needs at equal PSNR;
+without the renewed optimisation it would be 2.6 %.
+"""
+
+import numpy as np
+
+from dinp.bitstream.steps import GREY, steps_of
+from dinp.bitstream.structure import KnownData
+from dinp.diffusion.inpaint import Inpainter
+from dinp.diffusion.tonal import tonal_optimisation
+from dinp.encoder.placement import DEFAULT_EFFORT, Trial
+from dinp.entropy.order import Pass
+from dinp.entropy.tree import Tree
+from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, symbols_of, walk_values
+
+CANDIDATES = (-1, 0, 1)
+FIRST_RENEWAL = 0.05  # of the values
+
+# weight per pixel of a cell of side 1, 2, 4, ...: squared norm of what one value inpaints, measured on tuning pictures
+_WEIGHT = np.array([1.15, 0.44, 0.5, 0.26, 0.31, 0.31, 0.31, 0.31])
+_WEIGHT_OF_PIXEL, _WEIGHT_AROUND = 1.0, 0.2  # of a free mask: of the pixel itself, and per pixel that it governs
+
+
+def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
+    """Squared error in the picture, summed over pixels, per squared error of each value, (n,) float64."""
+    if tree:
+        side_log2 = np.frexp(known.side.astype(np.float64))[1] - 1
+        return _WEIGHT[side_log2] * known.side.astype(np.float64) ** 2
+    governed = known.mask.size / known.y.size - 1
+    return np.full(known.y.size, _WEIGHT_OF_PIXEL + _WEIGHT_AROUND * governed)
+
+
+def level_choice(
+    plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float, growth: float = DEFAULT_EFFORT.renewal
+) -> LevelsOf:
+    """The choice of levels for optimised values, to be used once, in coding order.
+
+    Parameters
+    ----------
+    plane : (H, W) float64
+        The original, grey values nominally 0-255.
+    trial : Trial
+        Mask structure with tonally optimised values.
+    step_index : int
+        See `dinp.bitstream.steps`.
+    bit_cost : float
+        Lambda: squared error, summed over pixels, that a bit must save.
+    growth : float
+        The free values are optimised anew when so many times as many are quantised as the time before.
+
+    Returns
+    -------
+    callable
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
+    """
+    known = trial.known
+    steps = steps_of(known.side, step_index)
+    step = steps / GREY
+    weights = weights_of(known, tree=isinstance(trial.structure, Tree)) * step**2
+    inpainter = Inpainter(known.mask)
+    values, reconstruction = trial.values.copy(), trial.reconstruction
+    moved = np.zeros(values.size)  # by quantisation, since the reconstruction was made
+    free = np.ones(values.size, dtype=bool)
+    renewal = FIRST_RENEWAL * values.size
+
+    def choose(p: Pass, frequencies: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        nonlocal values, reconstruction, renewal
+        done = values.size - np.count_nonzero(free)
+        if done >= renewal:
+            reconstruction = reconstruction + inpainter.solve(known.spread(moved), cycles=1)
+            values, reconstruction = tonal_optimisation(
+                inpainter, known, plane, values, steps=1, cycles=1, reconstruction=reconstruction, free=free
+            )
+            moved[:] = 0
+            renewal = growth * done
+        wanted = values[p.index] / step[p.index]
+        row = np.arange(wanted.size)
+        levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
+        bits = 16 - np.log2(frequencies[row, symbols_of(levels, centre)])
+        best = np.argmin(weights[p.index] * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
+        chosen = levels[best, row]
+        quantised = chosen * step[p.index]
+        moved[p.index] = quantised - values[p.index]
+        values[p.index] = quantised
+        free[p.index] = False
+        return chosen
+
+    return choose
+
+
+def choose_levels(plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float) -> np.ndarray:
+    """The levels (n,) int64 that `level_choice` leads to."""
+    known = trial.known
+    choice = level_choice(plane, trial, step_index, bit_cost)
+    return walk_values(known.y, known.x, known.side, steps_of(known.side, step_index), plane.shape, choice)

@@ -1,0 +1,161 @@
+"""Training of the mask network through the inpainting itself, from pictures alone.
+
+    python -m dinp.models.training.train solver --data DATA --out runs/solver --minutes 30 --seed 1 [--resume]
+
+What a surrogate stands in for in `dinp.models.training.train_surrogate` is done here: the inpainting itself, by
+`dinp.models.networks.inpainting_layer`, whose gradient takes one further solve. `DATA` holds pictures in train/bsds and
+train/cid22, and in tune/cid22 those of the validation. The folder `--out` receives `checkpoint.pt`, `curve.json` and
+`weights.npz`, as those of `dinp.models.training.train`; the curve holds losses, and PSNR on tuning pictures.
+
+Confidences enter the inpainting on the way from soft to binary, and known values corrected by the mean errors of their
+cells, both as `dinp.models.training.train_surrogate` explains, with the same loss.
+"""
+
+import platform
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dinp.errors import DinpError
+from dinp.models.masks.surrogate import mask_loss
+from dinp.models.networks.inpainting_layer import inpaint
+from dinp.models.training import surrogate_batches, surrogate_validation
+from dinp.models.training.options import add_start_options, run_training, training_parser
+from dinp.models.training.processes import launched, rank, world_size
+from dinp.models.training.surrogate_batches import binarised, cell_means, draw, on_the_way, training_planes
+from dinp.models.training.surrogate_validation import tuning_planes, validate
+from dinp.models.training.train import Run
+from dinp.models.weights.hub import load_network
+
+VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
+
+
+@launched
+def train(
+    data: Path,
+    out: Path,
+    *,
+    minutes: float = 30.0,
+    steps: int | None = None,
+    seed: int = 1,
+    device: str = "auto",
+    bf16: bool | None = None,
+    resume: bool = False,
+    limit: int | None = None,
+    start: Path | None = None,
+    peak: float = 1.0,
+    every: float = 300.0,
+    masks: dict | None = None,
+) -> Run:
+    """Train the mask network; see the module's text.
+
+    Parameters
+    ----------
+    data, out : Path
+        Pictures; where the results go.
+    minutes : float
+        Wall-clock budget, resumed time included.
+    steps : int, optional
+        Stop after so many steps instead; the learning rate then follows the steps.
+    seed : int
+    device : str
+        "auto" (CUDA if there is one), "cpu", "cuda", ...
+    bf16 : bool, optional
+        Convolutions in bfloat16; the inpainting is in float32. Default: on CUDA only.
+    limit : int, optional
+        Use so many training pictures only.
+    start : Path, optional
+        Weights to begin with, of a network of the same widths.
+    peak : float
+        Factor on the learning rate.
+    every : float
+        Seconds between validations and checkpoints.
+    masks : dict, optional
+        Arguments of `MaskNetwork`.
+
+    Raises
+    ------
+    DinpError
+        Pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
+    """
+    if resume and start is not None:
+        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
+    place = torch.device(device)
+    bf16 = place.type == "cuda" if bf16 is None else bf16
+    out.mkdir(parents=True, exist_ok=True)
+    planes, tuning = training_planes(data, limit), tuning_planes(data)
+    run = Run.start("mask", seed, place, **(masks or {}))
+    if resume:
+        run.resume(out, "valid_psnr")
+    elif start is not None:
+        run.begin_with(load_network("mask", start))
+    run.share()
+
+    settings = {
+        "network": "mask",
+        "through": "the true solver",
+        "config": run.network.config,
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "seed": seed,
+        "batch": surrogate_batches.BATCH * world_size(),
+        "crop": surrogate_batches.CROP,
+        "pictures": len(planes),
+        "start": start and start.name,
+        "peak": peak,
+        "device": place.type,
+        "processes": world_size(),
+        "bf16": bf16,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "validation": {"pictures": len(tuning), "size": surrogate_validation.SIZE},
+        "densities": surrogate_validation.DENSITIES,
+        "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
+        "reference": surrogate_validation.reference(tuning) if rank() == 0 else {},
+    }
+
+    def measure(recent: list[list[float]]) -> dict:
+        means = np.mean(recent, axis=0).round(4).tolist()
+        found = dict(zip(("log_error", "variance", "unevenness"), means, strict=True))
+        return found | {"valid_psnr": validate(run.averaged(), tuning, place)}
+
+    if rank() == 0 and not resume:
+        run.curve.append({"seconds": 0.0, "step": 0, "valid_psnr": validate(run.averaged(), tuning, place)})
+    step = partial(one_step, run, planes, place, bf16)
+    return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
+
+
+def one_step(
+    run: Run, planes: Sequence[np.ndarray], device: torch.device, bf16: bool, fraction: float, rate: float
+) -> list[float]:
+    """Update the mask network; returns the loss's parts, see `dinp.models.masks.surrogate.mask_loss`."""
+    f, density = draw(planes, run.rng, device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        c = run.network(f, density)
+    points, b = binarised(c)
+    x = on_the_way(c, b, run.rng)
+    with torch.no_grad():
+        known = f + cell_means(f - inpaint(b, f), points)
+    loss, parts = mask_loss(inpaint(x, known), f, c, density, fraction * VARIANCE_WEIGHT)
+    run.update(loss, rate)
+    return parts.tolist()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = training_parser("train solver", __doc__.splitlines()[0], "folder with train and tune", minutes=30.0)
+    parser.add_argument("--widths", type=int, nargs=5, help="channels of the mask network at strides 2 to 32")
+    parser.add_argument("--limit", type=int, help="use so many training pictures only")
+    add_start_options(parser, "of a network of the same widths")
+    args = parser.parse_args(argv)
+    own = {"limit": args.limit, "start": args.start, "peak": args.peak}
+    own["masks"] = {"widths": args.widths} if args.widths else None
+    return run_training(args, partial(train, args.data, args.out, **own))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

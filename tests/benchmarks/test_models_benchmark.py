@@ -1,0 +1,152 @@
+"""The benchmark of masks: what it measures, and the file it leaves."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dinp.benchmarks.masks import command as masks
+from dinp.models.masks import report as mask_report
+from dinp.models.masks.analytic import random_mask
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pictures = tmp_path / "report" / "bsds_test"
+    pictures.mkdir(parents=True)
+    y, x = np.mgrid[:40, :50]
+    for i in range(3):
+        picture = 128 + 60 * np.sin(y / (3 + i)) + 60 * (x > 20 + i)
+        Image.fromarray(picture.astype(np.uint8)).save(pictures / f"{i}.png")
+    return tmp_path
+
+
+def test_the_benchmark_writes_means_margins_and_where_it_ran(folder):
+    out = folder / "masks.json"
+    arguments = ["--data", str(folder), "--pictures", "2", "--size", "32", "--densities", "0.05", "--out", str(out)]
+    assert masks.main(arguments) == 0
+    result = json.loads(out.read_text())
+    assert result["pictures"] == ["0.png", "1.png"]
+    assert {"date", "commit", "cpu", "versions", "threads"} <= result.keys()
+    rows = {row["method"]: row for row in result["results"]}
+    assert rows.keys() == masks.METHODS.keys()
+    for row in rows.values():
+        assert row["plain_psnr"] == pytest.approx(np.mean(row["plain"]), abs=1e-3)
+        assert row["tonal_psnr"] >= row["plain_psnr"]
+        assert row["seconds"] > 0
+    margin = next(m for m in result["margins"] if (m["method"], m["over"]) == ("learned", "random"))
+    assert margin["plain_db"] == pytest.approx(rows["learned"]["plain_psnr"] - rows["random"]["plain_psnr"], abs=2e-3)
+
+
+def _run(folder, *more, pictures="2"):
+    out = folder / "masks.json"
+    arguments = ["--data", str(folder), "--pictures", pictures, "--size", "32", "--densities", "0.05", "0.1"]
+    assert masks.main([*arguments, "--out", str(out), *more]) == 0
+    return json.loads(out.read_text())
+
+
+def test_a_run_is_continued_where_it_stopped(folder, monkeypatch, capsys):
+    quick = {"random": random_mask, "analytic": masks.analytic_mask, masks.SPARSIFICATION: random_mask}
+    monkeypatch.setattr(masks, "METHODS", quick)
+    first = _run(folder, "--methods", "random")
+    assert len(first["results"]) == 2
+    second = _run(folder, "--slow-pictures", "1")
+    assert [(r["method"], r["run"], len(r["tonal"])) for r in second["results"][:3]] == [
+        ("random", 0, 2),
+        ("analytic", 1, 2),
+        (masks.SPARSIFICATION, 1, 1),
+    ]
+    assert [r for r in second["results"] if r["method"] == "random"] == first["results"]
+    assert len(second["runs"]) == 2
+    capsys.readouterr()
+    assert _run(folder, "--slow-pictures", "1") == second
+    assert capsys.readouterr().err == ""
+    again = _run(folder, "--slow-pictures", "1", "--again", "analytic")
+    assert {r["method"]: r["run"] for r in again["results"]} == {"random": 0, "analytic": 2, masks.SPARSIFICATION: 1}
+    left = _run(folder, "--slow-pictures", "1", "--methods", "random", "--again", "analytic")
+    assert left == again  # what will not be measured anew is not dropped
+
+
+def test_results_of_other_settings_are_not_overwritten(folder, capsys):
+    arguments = ["--data", str(folder), "--size", "32", "--densities", "0.05", "--methods", "random"]
+    out = folder / "masks.json"
+    assert masks.main([*arguments, "--pictures", "2", "--out", str(out)]) == 0
+    text = out.read_text()
+    capsys.readouterr()
+    assert masks.main([*arguments, "--pictures", "3", "--out", str(out)]) == 1
+    assert "another pictures: give another --out" in capsys.readouterr().err
+    assert out.read_text() == text
+
+
+def test_margins_are_over_common_pictures():
+    rows = [
+        {"method": "learned", "density": 0.1, "plain": [3.0, 5.0], "tonal": [4.0, 9.0]},
+        {"method": "other", "density": 0.1, "plain": [2.0], "tonal": [5.0]},
+    ]
+    (margin,) = masks.margins(rows)
+    assert (margin["over"], margin["plain_db"], margin["plain_won"], margin["tonal_db"]) == ("other", 1, 1, -1)
+    assert margin["pictures"] == 1
+
+
+def test_table_and_plots(folder, monkeypatch):
+    monkeypatch.setattr(masks, "METHODS", {"random": random_mask, masks.EXCHANGE: masks.analytic_mask})
+    readme = folder / "README.md"
+    readme.write_text("before <!-- masks --> old <!-- end --> after")
+    _run(folder, "--extrapolate", "1", "--slow-pictures", "1", "--readme", str(readme), "--plots", str(folder))
+    table = readme.read_text()
+    assert f"{masks.EXCHANGE} (first 1 pictures)" in table
+    assert "extrapolated" in table
+    assert "old" not in table
+    for name in ("density", "seconds"):
+        with Image.open(folder / f"masks_{name}.png") as plot:
+            assert plot.width > 300
+
+
+def test_a_file_of_something_else_is_not_overwritten(folder, capsys):
+    out = folder / "masks.json"
+    out.write_text("[1]")
+    assert masks.main(["--data", str(folder), "--out", str(out)]) == 1
+    assert "not a file of this benchmark" in capsys.readouterr().err
+    assert out.read_text() == "[1]"
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path, capsys):
+    assert masks.main(["--data", str(tmp_path), "--out", str(tmp_path / "x.json")]) == 1
+    assert "no pictures" in capsys.readouterr().err
+
+
+def test_psnr_clips_the_reconstruction():
+    plane = np.array([[0.0, 255.0]])
+    assert mask_report.psnr(plane, np.array([[-50.0, 300.0]])) == math.inf
+    assert mask_report.psnr(plane, np.array([[25.5, 229.5]])) == pytest.approx(20)
+
+
+def test_tonal_optimisation_never_loses():
+    y, x = np.mgrid[:32, :32]
+    plane = 100 + 50 * np.sin(x / 4) * np.cos(y / 5)
+    plain, tonal = masks.measure(plane, random_mask(plane, 0.1, 0))
+    assert tonal > plain + 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (32, 1), (16, 16), (64, 64)])
+@pytest.mark.parametrize("points", [1, 2, 4])
+def test_tonal_optimisation_of_few_points_ends_at_the_optimum(shape, points):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    plane = 100 + 50 * np.sin(x / 4) * np.cos(y / 5) + 3 * np.cos(17 * x * y + 5 * y)
+    mask = random_mask(plane, points / plane.size, 0)
+    plain, tonal = masks.measure(plane, mask)
+    assert tonal > plain - 1e-6
+    if points == 1:
+        best = mask_report.psnr(plane, np.full(shape, plane.mean()))  # one point inpaints a constant
+        assert tonal == pytest.approx(best, abs=1e-3)
+
+
+def test_the_central_crop_is_central(tmp_path):
+    picture = np.zeros((10, 20), dtype=np.uint8)
+    picture[3:7, 8:12] = 200
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    assert (masks.central_crop(tmp_path / "p.png", 4) == 200).all()
+    assert masks.central_crop(tmp_path / "p.png", 64).shape == (10, 20)
+    assert masks.central_crop(tmp_path / "p.png", 0).shape == (10, 20)

@@ -1,0 +1,443 @@
+"""The command: files and pipes, what it tells, when it refuses, and that nothing is left behind."""
+
+import errno
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import dinp
+from dinp import cli, models
+from dinp.pictures import files
+
+
+@pytest.fixture(scope="module")
+def picture():
+    y, x = np.mgrid[:40, :50]
+    return np.stack([4 * x, 5 * y, 100 + x + y], axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def coded(picture):
+    return dinp.encode(picture)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, picture, coded):
+    """The current folder, with picture.png, coded.dinp and foreign.txt."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture).save("picture.png")
+    (tmp_path / "coded.dinp").write_bytes(coded)
+    (tmp_path / "foreign.txt").write_text("not a picture")
+    return tmp_path
+
+
+def dinp_command(*arguments, data=None):
+    return CliRunner().invoke(cli.main, list(arguments), input=data, prog_name="dinp")
+
+
+def fails(sentence, *arguments, code=1, data=None):
+    """Run a command that must fail with one sentence on stderr, and leave the folder as it was."""
+    before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
+    result = dinp_command(*arguments, data=data)
+    assert result.exit_code == code, result.output
+    assert result.stdout_bytes == b""
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    if code == 1:
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+    assert {name: os.stat(name).st_mtime_ns for name in os.listdir()} == before
+
+
+def test_encode_and_decode_through_files(folder, picture, coded):
+    result = dinp_command("encode", "picture.png", "new.dinp")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert (folder / "new.dinp").read_bytes() == coded
+    for told in (f"{len(coded):,} bytes", f"{8 * len(coded) / 2000:.4f} bpp", "density", "PSNR", " s\n"):
+        assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+    result = dinp_command("decode", "new.dinp", "new.png")
+    assert (result.exit_code, result.output) == (0, "")
+    np.testing.assert_array_equal(np.asarray(Image.open("new.png")), np.asarray(dinp.decode(coded)))
+
+
+def test_encode_and_decode_through_pipes(folder, coded):
+    result = dinp_command("encode", "-", "-", data=(folder / "picture.png").read_bytes())
+    assert result.exit_code == 0
+    assert result.stdout_bytes == coded
+    result = dinp_command("decode", "-", "-", data=coded)
+    assert result.exit_code == 0
+    with Image.open(io.BytesIO(result.stdout_bytes)) as decoded:
+        assert decoded.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(decoded), np.asarray(dinp.decode(coded)))
+
+
+def test_quality(folder):
+    sizes = []
+    for quality in ("0", "33.3", "100"):
+        assert dinp_command("encode", "-q", quality, "-f", "picture.png", "new.dinp").exit_code == 0
+        sizes.append((folder / "new.dinp").stat().st_size)
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[2]
+
+
+def test_targets_and_effort(folder, coded):
+    assert dinp_command("encode", "--target-size", "150", "picture.png", "new.dinp").exit_code == 0
+    assert 120 <= (folder / "new.dinp").stat().st_size <= 150
+    assert dinp_command("encode", "--target-bpp", "0.6", "-f", "picture.png", "new.dinp").exit_code == 0
+    assert (folder / "new.dinp").stat().st_size <= 150
+    result = dinp_command("encode", "--target-psnr", "30", "-f", "picture.png", "new.dinp")
+    assert float(re.search(r"PSNR ([\d.]+) dB", result.stderr).group(1)) >= 30
+    assert dinp_command("encode", "-e", "1", "-f", "picture.png", "new.dinp").exit_code == 0
+    assert (folder / "new.dinp").read_bytes() != coded
+    fails("are not a byte", "encode", "--target-bpp", "0.000001", "picture.png", "other.dinp")
+    for options in (["-q", "5", "--target-size", "150"], ["--target-size", "0"], ["-e", "9"]):
+        assert dinp_command("encode", *options, "picture.png", "other.dinp").exit_code == 2
+
+
+def test_plain_does_without_restoration(folder):
+    from skimage.data import camera
+
+    Image.fromarray(camera()[60:188, 150:278]).save("photograph.png")
+    for name, option in (("restored", []), ("plain", ["--plain"])):
+        # at effort 1 no value looks ahead to the restoration: without it, the two files show the same
+        encode = ("encode", *option, "-e", "1", "-q", "40")
+        assert dinp_command(*encode, "photograph.png", f"{name}.dinp").exit_code == 0
+    for name, told in (("restored", True), ("plain", False)):
+        assert ("restoration 1" in dinp_command("info", f"{name}.dinp").stdout) == told
+    for source in ("restored", "plain"):
+        for option in ([], ["--plain"]):
+            result = dinp_command("decode", *option, f"{source}.dinp", f"{source}{len(option)}.png")
+            assert (result.exit_code, result.stderr) == (0, "")
+    pictures = [np.asarray(Image.open(f"{name}.png")) for name in ("restored0", "restored1", "plain0", "plain1")]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[1], pictures[2])
+    assert np.array_equal(pictures[2], pictures[3])
+
+
+def test_decoding_without_the_network_is_told(folder, monkeypatch):
+    from skimage.data import camera
+
+    def missing():
+        raise dinp.DinpError("it is not there")
+
+    (folder / "photograph.dinp").write_bytes(dinp.encode(camera()[60:188, 150:278].copy(), quality=40))
+    monkeypatch.setattr(models, "shipped_restoration", missing, raising=False)
+    result = dinp_command("decode", "photograph.dinp", "photograph.png")
+    assert (result.exit_code, result.stderr) == (0, "note: it is not there: the picture is shown without\n")
+
+
+def test_a_mask_from_a_picture(folder, picture):
+    mask = np.random.default_rng(0).random(np.shape(picture)[:2]) < 0.1
+    Image.fromarray(mask).save("mask.png")
+    assert dinp_command("encode", "--mask", "mask.png", "picture.png", "masked.dinp").exit_code == 0
+    report = json.loads(dinp_command("info", "--json", "masked.dinp").stdout)
+    assert report["planes"][0]["points"] == mask.sum()
+    fails("is not a picture that Pillow can open", "encode", "--mask", "foreign.txt", "picture.png", "other.dinp")
+    height, width = mask.shape
+    faint = np.zeros((height, width, 4), dtype=np.uint8)
+    faint[..., 2] = mask  # a blue that is almost black, and wholly transparent
+    turned = Image.fromarray(np.rot90(mask).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    Image.fromarray(faint).save("faint.png")
+    turned.save("turned.png", exif=exif)
+    Image.fromarray(mask.astype(np.float32) / 2).save("faint.tif")
+    for name in ("faint.png", "turned.png", "faint.tif"):
+        assert dinp_command("encode", "-f", "--mask", name, "picture.png", "other.dinp").exit_code == 0
+        assert Path("other.dinp").read_bytes() == Path("masked.dinp").read_bytes()
+
+
+def test_info(folder, coded):
+    result = dinp_command("info", "coded.dinp")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.startswith(f"50 x 40 RGB, {len(coded):,} bytes")
+    result = dinp_command("info", "--json", "-", data=coded)
+    assert json.loads(result.stdout) == dinp.info(coded)
+    shown = dinp_command("info", "-v", "coded.dinp").stdout.splitlines()[-1]
+    masks, values, rest = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) bytes", shown))
+    assert abs(masks + values + rest - len(coded)) <= 2
+
+
+def test_verbose_tells_more_on_stderr(folder):
+    for command in (("encode", "picture.png", "new.dinp"), ("decode", "coded.dinp", "new.png")):
+        result = dinp_command(*command, "-v")
+        assert result.exit_code == 0
+        assert result.stdout == ""
+        assert "value bits per point" in result.stderr
+
+
+def test_version_names_package_and_format():
+    result = dinp_command("--version")
+    assert result.stdout == f"dinp {dinp.__version__}, file format version {dinp.FORMAT_VERSION}\n"
+
+
+def test_conversions_are_told(folder):
+    Image.open("picture.png").convert("RGBA").save("alpha.png")
+    result = dinp_command("encode", "alpha.png", "new.dinp")
+    assert result.exit_code == 0
+    assert "note: picture of mode RGBA coded as RGB" in result.stderr
+
+
+@pytest.mark.parametrize("ending", ["png", "PNG", "tif", "bmp", "ppm", "webp"])
+def test_the_ending_tells_the_format_and_the_values_stay_exact(folder, coded, ending):
+    result = dinp_command("decode", "coded.dinp", f"new.{ending}")
+    assert (result.exit_code, result.output) == (0, "")
+    with Image.open(f"new.{ending}") as decoded:
+        np.testing.assert_array_equal(np.asarray(decoded), np.asarray(dinp.decode(coded)))
+
+
+def test_lossy_output_formats_are_told(folder):
+    result = dinp_command("decode", "coded.dinp", "new.jpg")
+    assert result.exit_code == 0
+    assert "note: JPEG" in result.stderr
+    with Image.open("new.jpg") as decoded:
+        assert decoded.format == "JPEG"
+
+
+def test_pictures_that_a_format_shrinks_are_told(folder):
+    large = Image.new("L", (300, 270), 90)
+    large.putpixel((200, 100), 10)
+    large.save("large.png")
+    assert dinp_command("encode", "large.png", "large.dinp").exit_code == 0
+    assert "note: ICO" in dinp_command("decode", "large.dinp", "large.ico").stderr
+    fails("may not keep a mask", "mask", "large.png", "mask.ico")
+
+
+@pytest.mark.parametrize("name", ["new", "new.xyz", "new.dinp", "new.png.gz"])
+def test_endings_that_tell_no_format_are_refused_before_any_work(folder, name):
+    fails("does not tell a picture format", "decode", "missing.dinp", name)
+
+
+def test_nothing_is_overwritten_without_force(folder, coded):
+    fails("exists already", "encode", "picture.png", "foreign.txt")
+    fails("exists already", "decode", "coded.dinp", "picture.png")
+    assert dinp_command("encode", "--force", "picture.png", "foreign.txt").exit_code == 0
+    assert (folder / "foreign.txt").read_bytes() == coded
+    assert sorted(os.listdir()) == ["coded.dinp", "foreign.txt", "picture.png"]
+
+
+def test_nothing_is_overwritten_that_appears_during_the_work(folder):
+    with pytest.raises(dinp.DinpError, match="exists already"):
+        files.write_output("foreign.txt", b"data", force=False)
+    assert (folder / "foreign.txt").read_text() == "not a picture"
+    assert sorted(os.listdir()) == ["coded.dinp", "foreign.txt", "picture.png"]
+
+
+def test_input_is_never_the_output(folder):
+    os.link("picture.png", "same.png")
+    for name in ("picture.png", "./picture.png", "same.png"):
+        fails("same file", "encode", "-f", "picture.png", name)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "arguments"),
+    [
+        ("no such file", ("encode", "missing.png", "new.dinp")),
+        ("no such file", ("decode", "missing.dinp", "new.png")),
+        ("no such file", ("info", "missing.dinp")),
+        ("no such file", ("info", "")),
+        ("is a directory", ("encode", ".", "new.dinp")),
+        ("is a directory", ("info", ".")),
+        ("not a picture", ("encode", "foreign.txt", "new.dinp")),
+        ("use dinp decode", ("encode", "coded.dinp", "new.dinp")),
+        ("not a dinp file", ("decode", "picture.png", "new.png")),
+        ("not a dinp file", ("info", "picture.png")),
+        ("no folder", ("encode", "picture.png", "missing/new.dinp")),
+        ("it is a folder", ("encode", "-f", "picture.png", ".")),
+        ("it is a folder", ("decode", "coded.dinp", "folder.png")),
+        ("limit of 1,999", ("encode", "--max-pixels", "1999", "picture.png", "new.dinp")),
+        ("limit of 1,999", ("decode", "--max-pixels", "1999", "coded.dinp", "new.png")),
+        ("limit of 1,999", ("info", "--max-pixels", "1999", "coded.dinp")),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(folder, sentence, arguments):
+    (folder / "folder.png").mkdir()
+    fails(sentence, *arguments)
+
+
+def test_damaged_input_ends_in_one_sentence(folder, coded):
+    fails("empty", "info", "-", data=b"")
+    fails("truncated", "decode", "-", "new.png", data=coded[:-1])
+    fails("checksum", "decode", "-", "-", data=coded[:-9] + b"?" + coded[-8:])
+    noise = io.BytesIO()
+    Image.effect_noise((50, 50), 50).save(noise, "PNG")
+    fails("cannot be read", "encode", "-", "new.dinp", data=noise.getvalue()[:900])
+    fails("not a picture", "encode", "-", "new.dinp", data=b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("encode", "picture.png"),
+        ("encode", "-q", "101", "picture.png", "new.dinp"),
+        ("encode", "-q", "nan", "picture.png", "new.dinp"),
+        ("encode", "-q", "high", "picture.png", "new.dinp"),
+        ("decode", "--max-pixels", "0", "coded.dinp", "new.png"),
+        ("info", "--yaml", "coded.dinp"),
+        ("unknown",),
+    ],
+)
+def test_wrong_usage_ends_with_code_2(folder, arguments):
+    fails("Usage: ", *arguments, code=2)
+
+
+def test_pictures_above_pillows_own_limit_are_read_if_allowed(folder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses twice as many
+    assert dinp_command("encode", "picture.png", "new.dinp").exit_code == 0
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links of POSIX")
+class TestPosix:
+    def test_new_files_have_the_usual_permissions(self, folder):
+        (folder / "usual").touch()
+        assert dinp_command("encode", "picture.png", "new.dinp").exit_code == 0
+        assert (folder / "new.dinp").stat().st_mode == (folder / "usual").stat().st_mode
+
+    def test_replaced_files_keep_their_permissions(self, folder):
+        (folder / "foreign.txt").chmod(0o600)
+        assert dinp_command("encode", "-f", "picture.png", "foreign.txt").exit_code == 0
+        assert stat.S_IMODE((folder / "foreign.txt").stat().st_mode) == 0o600
+
+    def test_symbolic_links_are_followed(self, folder, coded):
+        (folder / "elsewhere").mkdir()
+        for target in ("elsewhere/new.dinp", "foreign.txt"):
+            os.symlink(target, "link")
+            assert dinp_command("encode", "-f", "picture.png", "link").exit_code == 0
+            assert os.path.islink("link")
+            assert (folder / target).read_bytes() == coded
+            os.unlink("link")
+        assert os.listdir("elsewhere") == ["new.dinp"]
+
+    def test_devices_are_written_to(self, folder):
+        for command in (("encode", "picture.png"), ("decode", "coded.dinp")):
+            assert dinp_command(*command, "/dev/null").exit_code == 0
+        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+        assert sorted(os.listdir()) == ["coded.dinp", "foreign.txt", "picture.png"]
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may do everything")
+    def test_missing_permissions_end_in_one_sentence(self, folder):
+        (folder / "picture.png").chmod(0)
+        fails("permission denied", "encode", "picture.png", "new.dinp")
+        folder.chmod(0o500)
+        try:
+            fails("no permission", "decode", "coded.dinp", "new.png")
+        finally:
+            folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            "not enough memory",
+        ),
+        (OSError(errno.EIO, "Input/output error", "weights"), "Input/output error: weights"),
+    ],
+)
+def test_failures_during_the_work_end_in_one_sentence(folder, monkeypatch, error, sentence):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(dinp, "encode_with_report", fail)
+    fails(sentence, "encode", "picture.png", "new.dinp")
+
+
+def test_mistakes_in_the_program_are_not_hidden(folder, monkeypatch):
+    monkeypatch.setattr(dinp, "decode", lambda *arguments, **options: 1 / 0)
+    assert isinstance(dinp_command("decode", "coded.dinp", "new.png").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_failing_to_write_leaves_neither_a_part_nor_a_damaged_old_file(folder, monkeypatch, coded, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(os, "replace", fail)
+    fails("", "encode", "picture.png", "new.dinp")
+    fails("", "encode", "-f", "picture.png", "coded.dinp")
+
+
+def test_binary_data_does_not_go_to_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with pytest.raises(dinp.DinpError, match="terminal"):
+        files.check_output("-", force=True, source="picture.png")
+
+
+def test_closed_pipes_end_in_one_sentence(folder):
+    """In a process of its own: what matters is what the interpreter says when it exits."""
+    if os.name != "posix":
+        pytest.skip("pipes of POSIX")
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "dinp.cli", "info", "coded.dinp"]
+    process = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert process.returncode == 1
+    assert process.stderr == "Error: the output was closed before everything was written\n"
+
+
+class FakeClock:
+    """A clock that goes on by half a second at each look."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 0.5
+        return self.now
+
+
+def test_progress_is_drawn_on_terminals_from_the_second_second_on(monkeypatch, capsys):
+    monkeypatch.setattr(cli.time, "monotonic", FakeClock())
+    with cli._progress("working") as progress:
+        assert progress is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with cli._progress("working") as progress:
+        progress(0.25)
+        assert capsys.readouterr().err == ""
+        progress(0.5)
+        assert "50 %" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(" \r")
+
+
+@pytest.mark.parametrize("command", [("train",), ("bench", "speed"), ("bench", "masks"), ("bench", "rd")])
+def test_training_and_benchmarks_get_their_arguments_untouched(monkeypatch, command):
+    class Module:
+        @staticmethod
+        def main(arguments):
+            click.echo(" ".join(arguments))
+            return 3
+
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: Module)
+    result = dinp_command(*command, "--help", "-x", "picture", "--", "-q")
+    assert result.exit_code == 3
+    assert result.stdout == "--help -x picture -- -q\n"
+
+
+def test_missing_extras_are_told(monkeypatch):
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+
+    monkeypatch.setattr(cli.importlib, "import_module", import_module)
+    result = dinp_command("bench", "rd")
+    assert result.exit_code == 1
+    assert "needs the package matplotlib" in result.stderr

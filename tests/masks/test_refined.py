@@ -1,0 +1,109 @@
+"""Learned and refined masks: exact, repeatable, better than their start after few inpaintings."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from dinp.bitstream.structure import known_data_of_mask
+from dinp.diffusion.inpaint import Inpainter
+from dinp.diffusion.tonal import tonal_optimisation
+from dinp.errors import DinpError
+from dinp.models.masks import search
+from dinp.models.masks.analytic import analytic_mask, random_mask
+from dinp.models.masks.learned import learned_mask
+from dinp.models.masks.refinement import default_moves, learned_refined_mask, long_refined_mask
+
+IMAGE = data.camera()[100:196, 180:276].astype(np.float64)
+
+
+def _error(mask):
+    """Mean squared error after tonal optimisation."""
+    inpainter, known = Inpainter(mask), known_data_of_mask(mask, side=1)
+    values, _ = tonal_optimisation(inpainter, known, IMAGE, IMAGE[mask], steps=15, cycles=2)
+    return np.mean((inpainter.solve(known.spread(values)) - IMAGE) ** 2)
+
+
+@pytest.mark.parametrize("density", [1e-6, 0.05, 0.6, 1.0])
+def test_the_density_is_exact_and_the_seed_decides(density, shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    mask = learned_refined_mask(image, density, 1)
+    assert (mask.shape, mask.dtype) == (shape, np.bool_)
+    assert np.count_nonzero(mask) == max(1, round(density * image.size))
+    np.testing.assert_array_equal(mask, learned_refined_mask(image, density, 1))
+
+
+def test_it_beats_the_network_alone_and_random_masks():
+    learned, refined = (_error(method(IMAGE, 0.05, 0)) for method in (learned_mask, learned_refined_mask))
+    assert refined < 0.95 * learned
+    assert refined < 0.4 * _error(random_mask(IMAGE, 0.05, 0))
+
+
+@pytest.mark.parametrize("start", [random_mask, analytic_mask])
+def test_it_corrects_any_start(start):
+    assert _error(learned_refined_mask(IMAGE, 0.05, 0, start=start)) < 0.9 * _error(start(IMAGE, 0.05, 0))
+
+
+def test_it_takes_five_inpaintings(monkeypatch):
+    masks = []
+
+    class Counting(Inpainter):
+        def __init__(self, mask):
+            masks.append(mask)
+            super().__init__(mask)
+
+    monkeypatch.setattr(search, "Inpainter", Counting)
+    learned_refined_mask(IMAGE, 0.05, 0)
+    assert len(masks) == 5
+
+
+def test_lower_densities_move_more():
+    shares = [sum(default_moves(density)) for density in (1e-4, 0.01, 0.1, 1.0)]
+    assert shares == sorted(shares, reverse=True)
+    assert all(0 < move < 0.5 for density in (1e-6, 1.0) for move in default_moves(density))
+    default, given = (learned_refined_mask(IMAGE, 0.02, 0, moves=moves) for moves in (None, default_moves(0.02)))
+    np.testing.assert_array_equal(default, given)
+
+
+def test_a_start_without_moves_is_only_completed():
+    mask = learned_refined_mask(IMAGE, 0.05, 3, share=0.8, moves=(0, 0), start=random_mask)
+    start = random_mask(IMAGE, 0.04, 3)
+    assert (mask & start).sum() == start.sum()
+    assert np.count_nonzero(mask) == round(0.05 * IMAGE.size)
+
+
+def test_an_interrupted_search_is_filled_up():
+    def interrupt(fraction):
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    mask = learned_refined_mask(IMAGE, 0.05, 0, progress=interrupt, keep_on_interrupt=True)
+    assert np.count_nonzero(mask) == round(0.05 * IMAGE.size)
+    assert _error(mask) < _error(learned_mask(IMAGE, 0.05, 0))
+    with pytest.raises(KeyboardInterrupt):
+        learned_refined_mask(IMAGE, 0.05, 0, progress=interrupt)
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments"),
+    [
+        (np.zeros((4, 4)), {"density": 0.0}),
+        (np.zeros((4, 4, 3)), {"density": 0.1}),
+        (np.full((4, 4), np.nan), {"density": 0.1}),
+        (np.zeros((4, 4)), {"density": 0.1, "share": 0.0}),
+        (np.zeros((4, 4)), {"density": 0.1, "moves": (1.0,)}),
+    ],
+)
+def test_bad_input_is_refused(image, arguments):
+    with pytest.raises(DinpError):
+        learned_refined_mask(image, **arguments)
+
+
+@pytest.mark.parametrize(("shape", "density"), [((1, 1), 1.0), ((1, 9), 0.3), ((17, 23), 0.01), ((24, 20), 1.0)])
+def test_long_refinement_has_the_wanted_points_at_any_size(shape, density):
+    plane = np.random.default_rng(2).uniform(0, 255, shape)
+    assert np.count_nonzero(long_refined_mask(plane, density, rounds=3)) == max(1, round(density * plane.size))
+
+
+def test_a_long_refinement_has_rounds():
+    with pytest.raises(DinpError, match="at least one round"):
+        long_refined_mask(np.zeros((8, 8)), 0.1, rounds=0)
