@@ -30,7 +30,7 @@ def belongs(module, package):
     return module == package or module.startswith(package + ".")
 
 
-# What each room may import of this package, beside itself: CONTRIBUTING.md's table, from the longest path to the shortest.
+# What each room may import of this package beside itself: the table of CONTRIBUTING.md.
 BELOW = ["dinp.errors", "dinp.limits", "dinp.threads", "dinp._version"]
 CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
 CODEC += ["dinp.decoder", "dinp.restoration", *BELOW]
