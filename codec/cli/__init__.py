@@ -453,6 +453,3 @@ main.add_command(_Forwarding("train", "dinp.models.training.train", "Train a net
 bench.add_command(_Forwarding("speed", "dinp.benchmarks.speed.command", "Time the solver and the codec."))
 bench.add_command(_Forwarding("masks", "dinp.benchmarks.masks.command", "Compare masks at equal density."))
 bench.add_command(_Forwarding("rd", "dinp.benchmarks.rd.command", "Measure rate against distortion."))
-
-if __name__ == "__main__":
-    main(prog_name="dinp")

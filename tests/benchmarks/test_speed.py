@@ -10,9 +10,8 @@ from scipy.sparse.linalg import spsolve
 from skimage.data import camera
 
 import dinp
-from dinp.benchmarks.masks import command as masks
 from dinp.benchmarks.speed import coding_speed
-from dinp.benchmarks.speed.command import compare, main
+from dinp.benchmarks.speed.command import compare, main, masks
 from dinp.benchmarks.speed.decoding import coded_picture, decoding_times
 from dinp.benchmarks.speed.pyamg_solvers import assemble, geometric_solver
 from dinp.diffusion.inpaint import inpaint

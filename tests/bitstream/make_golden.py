@@ -1,4 +1,7 @@
-"""Makes the golden files of the current format version: `python tests/make_golden.py`. Existing files are kept."""
+"""Makes the golden files of the current format version; existing files are kept.
+
+python tests/bitstream/make_golden.py
+"""
 
 import zlib
 from pathlib import Path

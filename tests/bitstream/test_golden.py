@@ -1,7 +1,8 @@
 """Golden files: what every later version must decode (golden/), and what every version must refuse (golden_errors/).
 
 The name of a file says the case. `golden/NAME.png` is what NAME.dinp decodes to: at most 1 grey level off, at at most
-0.2 % of the values. The files are made once per format version by `python tests/make_golden.py` and never changed.
+0.2 % of the values. The files are made once per format version by `python tests/bitstream/make_golden.py` and never
+changed.
 """
 
 from pathlib import Path

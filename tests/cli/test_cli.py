@@ -388,7 +388,7 @@ def test_closed_pipes_end_in_one_sentence(folder):
         pytest.skip("pipes of POSIX")
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "dinp.cli", "info", "coded.dinp"]
+    command = [sys.executable, "-m", "dinp", "info", "coded.dinp"]
     process = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert process.returncode == 1

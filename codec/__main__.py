@@ -1,0 +1,5 @@
+"""`python -m dinp` is the command `dinp`."""
+
+from dinp.cli import main
+
+main(prog_name="dinp")
