@@ -31,7 +31,7 @@ def belongs(module, package):
 
 
 # What each room may import of this package beside itself: the table of CONTRIBUTING.md.
-BELOW = ["dinp.errors", "dinp.limits", "dinp.threads", "dinp._version"]
+BELOW = ["dinp.errors", "dinp.kernels", "dinp.limits", "dinp.threads", "dinp._version"]
 CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
 CODEC += ["dinp.decoder", "dinp.restoration", *BELOW]
 ROOMS = {
@@ -39,9 +39,10 @@ ROOMS = {
     "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
     "codec/pictures": ["dinp.bitstream.container", *BELOW],
     "codec/encoder": CODEC,
+    "codec/kernels": ["dinp._kernels"],
     "codec/decoder.py": ["dinp.bitstream", "dinp.diffusion", "dinp.restoration", *BELOW],
     "codec/restoration.py": ["dinp.entropy.tree", *BELOW],
-    "entropy": ["dinp.errors", "dinp.threads"],
+    "entropy": ["dinp.errors", "dinp.kernels", "dinp.threads"],
     "models/networks": CODEC,
     "models/weights": ["dinp.models.networks", *CODEC],
     "models/masks": ["dinp.models.networks", "dinp.models.weights", *CODEC],
