@@ -13,7 +13,7 @@ validation, with all its crops.
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -132,19 +132,13 @@ def augment(
     return changed, [dihedral(label, k) for label in labels]
 
 
-def batches(
-    crops: Labelled, size: int, rng: np.random.Generator, device: torch.device
-) -> Callable[[], tuple[Tensor, Tensor, list[Tensor]]]:
-    """A function that draws augmented batches: planes (size, 1, n, n), densities (size,), labels, all on `device`."""
-
-    def draw() -> tuple[Tensor, Tensor, list[Tensor]]:
-        rows = rng.integers(len(crops), size=size)
-        drawn = [augment(crops.planes[i], [label[i] for label in crops.labels], rng) for i in rows]
-        planes = np.stack([plane for plane, _ in drawn])
-        labels = [np.stack(level) for level in zip(*(labels for _, labels in drawn), strict=True)]
-        return to_tensors(planes, crops.density[rows], labels, device)
-
-    return draw
+def draw(crops: Labelled, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """A batch of augmented crops: planes (size, n, n), densities (size,), and labels."""
+    rows = rng.integers(len(crops), size=size)
+    drawn = [augment(crops.planes[i], [label[i] for label in crops.labels], rng) for i in rows]
+    planes = np.stack([plane for plane, _ in drawn])
+    labels = [np.stack(level) for level in zip(*(labels for _, labels in drawn), strict=True)]
+    return planes, crops.density[rows], labels
 
 
 def to_tensors(

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import distributed
 
 from dinp.errors import DinpError
 
@@ -70,21 +70,6 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def mean_gradients(network: nn.Module) -> None:
-    """Replace the gradients by their mean over all processes, in one message.
-
-    The arithmetic of DistributedDataParallel, without its demand that each forward pass has one backward pass: the
-    inpainting network is run twice a step, once as a mere function.
-    """
-    if not distributed.is_initialized():
-        return
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    distributed.all_reduce(flat)
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient) / distributed.get_world_size())
 
 
 def agreed(*numbers: float, device: torch.device) -> list[float]:

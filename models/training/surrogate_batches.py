@@ -33,7 +33,7 @@ def training_planes(data: Path, limit: int | None = None) -> list[np.ndarray]:
     return planes
 
 
-def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+def draw(planes: Sequence[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Crops (BATCH, 1, CROP, CROP), flipped and turned at random, and densities (BATCH,), float32."""
     crops = np.empty((BATCH, 1, CROP, CROP), dtype=np.float32)
     for crop in crops:
@@ -42,7 +42,12 @@ def draw(planes: Sequence[np.ndarray], rng: np.random.Generator, device: torch.d
         crop[0] = dihedral(plane[y : y + CROP, x : x + CROP], int(rng.integers(8)))
     low, high = np.log(DENSITIES)
     density = np.exp(rng.uniform(low, high, BATCH)).astype(np.float32)
-    return torch.from_numpy(crops).to(device, memory_format=torch.channels_last), torch.from_numpy(density).to(device)
+    return crops, density
+
+
+def to_tensors(crops: np.ndarray, density: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What `draw` gives, on a device."""
+    return torch.as_tensor(crops).to(device, memory_format=torch.channels_last), torch.as_tensor(density).to(device)
 
 
 def binarised(confidence: Tensor) -> tuple[np.ndarray, Tensor]:

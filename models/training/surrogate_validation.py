@@ -38,6 +38,16 @@ def reference(tuning: Sequence[np.ndarray]) -> dict[str, list[list[float]]]:
     return {name: [psnr(tuning, method, density) for density in DENSITIES] for name, method in REFERENCE.items()}
 
 
+def described(tuning: Sequence[np.ndarray], *, compared: bool) -> dict:
+    """What a loss curve says of its validation; with other methods' figures where they are wanted."""
+    return {
+        "validation": {"pictures": len(tuning), "size": SIZE},
+        "densities": DENSITIES,
+        "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
+        "reference": reference(tuning) if compared else {},
+    }
+
+
 def validate(network: nn.Module, tuning: Sequence[np.ndarray], device: torch.device) -> list[list[float]]:
     """Mean PSNR (plain, tonally optimised) of a mask network's binarised masks at each density."""
 

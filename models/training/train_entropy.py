@@ -1,8 +1,8 @@
 """Training of the integer context models: `python -m dinp.models.training.train_entropy tree|values|mask`.
 
-    python -m dinp.models.training.train_entropy tree --samples runs/contexts_*.npz --minutes 6
-    python -m dinp.models.training.train_entropy values --samples runs/contexts_*.npz --minutes 12
-    python -m dinp.models.training.train_entropy mask --data DATA --minutes 4
+    python -m dinp.models.training.train_entropy tree --samples runs/contexts_*.npz --out runs/tree --minutes 6
+    python -m dinp.models.training.train_entropy values --samples runs/contexts_*.npz --out runs/values --minutes 12
+    python -m dinp.models.training.train_entropy mask --data DATA --out runs/mask --minutes 4
 
 Features come from the coder itself (`dinp.models.training.context_data`), so that training and coding cannot disagree;
 the network is trained in floating point and rounded to the integers that the coder evaluates exactly. `mask` learns
@@ -12,8 +12,7 @@ A changed table changes the meaning of every file: tables are part of the format
 """
 
 import argparse
-import json
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +24,13 @@ from dinp.entropy.fixed import UNIT
 from dinp.entropy.value_coder import COMPONENTS
 from dinp.models.training.context_data import flag_samples
 from dinp.models.training.data import dihedral
+from dinp.models.training.run import Run, replace
 
 # A picture at a fine step has many more values than at a coarse one, but a saved bit counts for less there: values are
 # taken with a probability proportional to their step, in 1/16 grey level, up to this one.
 FULL_STEP = 256
-TABLES = Path(__file__).resolve().parents[2] / "entropy" / "tables"
+BATCH = 4096
+PEAK = 1.5  # factor on the learning rate that all trainings share
 
 
 def mask_samples(data: Path, limit: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -72,35 +73,51 @@ def integer_arrays(network: nn.Sequential) -> dict[str, np.ndarray]:
 
 
 def fit(
-    network: nn.Sequential, loss: "Loss", count: int, held_out: int, minutes: float, batch: int, seed: int
-) -> list[dict[str, float]]:
-    """AdamW, cosine learning rate over `minutes`; the last `held_out` of `count` samples validate; the curve."""
-    generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-4)
-    start, step, curve = time.monotonic(), 0, []
-    trained = count - held_out
-    running = 0.0
+    what: str,
+    sizes: list[int],
+    loss: "Loss",
+    count: int,
+    out: Path,
+    *,
+    minutes: float,
+    steps: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    every: float = 30.0,
+) -> Run:
+    """Train a network of these sizes on `count` samples, of which the last tenth validates; see the module's text."""
+    tables = shared_tables(what)
+
+    def write(run: Run, folder: Path) -> None:
+        arrays = integer_arrays(run.average.module) | tables
+        replace(folder / f"{what}.npz", lambda path: save_arrays(path, arrays))
+
+    run = Run.start(what, {what: partial(mlp, sizes)}, seed, torch.device("cpu"), write=write)
+    if resume:
+        run.resume(out)
+    trained = count - max(1, count // 10)
     validation = torch.arange(trained, count)
-    while True:
-        done = (time.monotonic() - start) / (60 * minutes)
-        if step % 500 == 0 or done >= 1:
-            with torch.no_grad():
-                value = float(np.mean([loss(network, part).item() for part in validation.split(1 << 16)]))
-            seconds = round(done * 60 * minutes, 1)
-            curve.append({"step": step, "seconds": seconds, "train": running, "validation": value})
-            print(f"step {step:6d}  {done:6.1%}  train {running:.4f}  validation {value:.4f} bits", flush=True)
-            if done >= 1:
-                return curve
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * (0.5 + 0.5 * np.cos(np.pi * min(done, 1))) + 1e-5
-        sample = torch.randint(trained, (batch,), generator=generator)
-        value = loss(network, sample)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        running = value.item() if step == 0 else 0.99 * running + 0.01 * value.item()
-        step += 1
+    drawn = run.batches(lambda rng: rng.integers(trained, size=BATCH))
+
+    def one_step(_: float, rate: float) -> float:
+        value = loss(run.model, next(drawn))
+        run.update(value, rate)
+        return value.item()
+
+    def measure(recent: list[float]) -> dict:
+        network = run.averaged()
+        with torch.no_grad():
+            bits = float(np.mean([loss(network, part).item() for part in validation.split(1 << 16)]))
+        return {"train": round(float(np.mean(recent)), 5), "validation": round(bits, 5)}
+
+    settings = run.settings(what=what, sizes=sizes, samples=count, seed=seed, batch=BATCH, bits="per sample")
+    return run.follow(one_step, measure, out, settings, minutes=minutes, steps=steps, peak=PEAK, every=every)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write a compressed .npz file under any name."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 class Loss:
@@ -165,14 +182,13 @@ def main(argv: list[str] | None = None) -> None:
         "--samples", type=Path, nargs="+", help="files of dinp.models.training.context_data (tree, values)"
     )
     parser.add_argument("--data", type=Path, help="data folder (mask)")
-    parser.add_argument("--out", type=Path, default=TABLES, help="folder for NAME.npz and NAME_curve.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.npz, curve.json and checkpoint.pt")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--limit", type=int, default=2000, help="number of teacher labels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     if args.data is None if args.what == "mask" else args.samples is None:
         parser.error("give --data for mask, --samples for tree and values")
@@ -182,21 +198,16 @@ def main(argv: list[str] | None = None) -> None:
         samples = {name: column[keep] for name, column in samples.items()}
         loss: Loss = ValueLoss(samples)
         count = samples["step"].size
-        network = mlp([samples["features"].shape[1], 128, 64, 3 * COMPONENTS])
+        sizes = [samples["features"].shape[1], 128, 64, 3 * COMPONENTS]
     else:
         if args.what == "tree":
             features, flags = gathered(args.samples, ["flag_features", "flags"]).values()
         else:
             features, flags = mask_samples(args.data, args.limit, rng)
         loss, count = FlagLoss(features, flags), flags.size
-        network = mlp([features.shape[1], 64, 24, 1])
-    print(f"{count} samples", flush=True)
-    curve = fit(network, loss, count, count // 10, args.minutes, 4096, args.seed)
-    arrays = integer_arrays(network) | shared_tables(args.what)
+        sizes = [features.shape[1], 64, 24, 1]
     args.out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out / f"{args.what}.npz", **arrays)
-    record = {"what": args.what, "samples": count, "seed": args.seed, "minutes": args.minutes, "bits": "per sample"}
-    (args.out / f"{args.what}_curve.json").write_text(json.dumps({**record, "curve": curve}, indent=1) + "\n")
+    fit(args.what, sizes, loss, count, args.out, minutes=args.minutes, seed=args.seed)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ PSNR on whole planes of the tuning pictures, of the network itself: the restorat
 orientations, gains a little more.
 """
 
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,11 +23,12 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
+from dinp.models.networks.restoration import RestorationNetwork
 from dinp.models.training.optimisers import OPTIMISERS
 from dinp.models.training.options import add_start_options, run_training, training_parser
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.restoration_data import Example, load_examples
-from dinp.models.training.train import Run
+from dinp.models.training.run import Run
 from dinp.models.weights.restoration import load_restoration
 from dinp.restoration import MULTIPLE, correction_scale, network_input
 
@@ -76,7 +76,7 @@ class Crops:
             raise DinpError(f"there is no plane of {side} x {side} pixels or more to train on")
         self.share = np.array(size, dtype=np.float64) / sum(size)
 
-    def draw(self, rng: np.random.Generator, batch: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inputs (B, 10, S, S), targets (B, 4, S, S) and weights (B,), float32; S is half the side of a crop."""
         half = self.half
         x = np.empty((batch, 10, half, half), dtype=np.float32)
@@ -91,8 +91,13 @@ class Crops:
             if rng.integers(2):  # known pixels stand at the lower right of a cell's centre: transposing keeps that
                 x[b] = x[b][TRANSPOSED].transpose(0, 2, 1)
                 t[b] = t[b][TRANSPOSED[:4]].transpose(0, 2, 1)
-        x_, t_, w_ = (torch.from_numpy(a).to(device, non_blocking=True) for a in (x, t, w))
-        return x_.contiguous(memory_format=torch.channels_last), t_, w_
+        return x, t, w
+
+
+def to_tensors(x: np.ndarray, t: np.ndarray, w: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """What `Crops.draw` gives, on a device."""
+    x_, t_, w_ = (torch.as_tensor(a).to(device, non_blocking=True) for a in (x, t, w))
+    return x_.contiguous(memory_format=torch.channels_last), t_, w_
 
 
 def widen(network: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
@@ -207,7 +212,8 @@ def train(
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    run = Run.start("restoration", seed, place, optimiser, **({"widths": tuple(widths)} if widths else {}))
+    make = partial(RestorationNetwork, **({"widths": tuple(widths)} if widths else {}))
+    run = Run.start("restoration", {"restoration": make}, seed, place, optimiser=optimiser)
     batch = max(1, PIXELS // crop**2)
     crops = Crops(load_examples(data, files)[1], crop, low_rates)
     validation = load_examples(data, [tune])[1]
@@ -215,41 +221,37 @@ def train(
         run.resume(out, "valid_db")
     elif start is not None:
         widen(run.network, load_restoration(start).weights)
-        run.average = {name: tensor.detach().clone() for name, tensor in run.network.state_dict().items()}
+        run.begin_with(run.network)
     run.share()
-    network = run.network
+    network = run.model
     if compiled:
-        network = torch.compile(run.network)
+        network = torch.compile(run.model)
         try:
             with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
-                network(crops.draw(np.random.default_rng(0), batch, place)[0]).sum().backward()
+                network(to_tensors(*crops.draw(batch, np.random.default_rng(0)), place)[0]).sum().backward()
         except RuntimeError as error:
             raise DinpError(f"torch cannot compile the network here: {str(error).splitlines()[0]}") from error
-    settings = {
-        "network": "restoration",
-        "config": run.network.config,
-        "parameters": sum(p.numel() for p in run.network.parameters()),
-        "seed": seed,
-        "batch": batch * world_size(),
-        "crop": crop,
-        "start": start and start.name,
-        "peak": peak,
-        "optimiser": optimiser,
-        "low_rates": low_rates,
-        "files": [path.name for path in files],
-        "planes": int(crops.share.size),
-        "validation_planes": len(validation),
-        "device": place.type,
-        "processes": world_size(),
-        "bf16": bf16,
-        "compiled": compiled,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    settings = run.settings(
+        network="restoration",
+        config=run.network.config,
+        parameters=sum(p.numel() for p in run.network.parameters()),
+        seed=seed,
+        batch=batch * world_size(),
+        crop=crop,
+        start=start and start.name,
+        peak=peak,
+        optimiser=optimiser,
+        low_rates=low_rates,
+        files=[path.name for path in files],
+        planes=int(crops.share.size),
+        validation_planes=len(validation),
+        bf16=bf16,
+        compiled=compiled,
+    )
+    drawn = run.batches(partial(crops.draw, batch))
 
     def one_step(_: float, rate: float) -> float:
-        x, target, weight = crops.draw(run.rng, batch, place)
+        x, target, weight = to_tensors(*next(drawn), place)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             y = network(x)
         loss = ((y.float() - target).square().mean(dim=(1, 2, 3)) * weight).mean()

@@ -11,7 +11,6 @@ Confidences enter the inpainting on the way from soft to binary, and known value
 cells, both as `dinp.models.training.train_surrogate` explains, with the same loss.
 """
 
-import platform
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -19,16 +18,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dinp.errors import DinpError
 from dinp.models.masks.surrogate import mask_loss
 from dinp.models.networks.inpainting_layer import inpaint
+from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
 from dinp.models.training.options import add_start_options, run_training, training_parser
 from dinp.models.training.processes import launched, rank, world_size
-from dinp.models.training.surrogate_batches import binarised, cell_means, draw, on_the_way, training_planes
+from dinp.models.training.run import Run
+from dinp.models.training.surrogate_batches import (
+    binarised,
+    cell_means,
+    draw,
+    on_the_way,
+    to_tensors,
+    training_planes,
+)
 from dinp.models.training.surrogate_validation import tuning_planes, validate
-from dinp.models.training.train import Run
 from dinp.models.weights.hub import load_network
 
 VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
@@ -88,35 +96,27 @@ def train(
     bf16 = place.type == "cuda" if bf16 is None else bf16
     out.mkdir(parents=True, exist_ok=True)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
-    run = Run.start("mask", seed, place, **(masks or {}))
+    run = Run.start("mask", {"mask": partial(MaskNetwork, **(masks or {}))}, seed, place)
     if resume:
         run.resume(out, "valid_psnr")
     elif start is not None:
         run.begin_with(load_network("mask", start))
     run.share()
 
-    settings = {
-        "network": "mask",
-        "through": "the true solver",
-        "config": run.network.config,
-        "parameters": sum(p.numel() for p in run.network.parameters()),
-        "seed": seed,
-        "batch": surrogate_batches.BATCH * world_size(),
-        "crop": surrogate_batches.CROP,
-        "pictures": len(planes),
-        "start": start and start.name,
-        "peak": peak,
-        "device": place.type,
-        "processes": world_size(),
-        "bf16": bf16,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "validation": {"pictures": len(tuning), "size": surrogate_validation.SIZE},
-        "densities": surrogate_validation.DENSITIES,
-        "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
-        "reference": surrogate_validation.reference(tuning) if rank() == 0 else {},
-    }
+    settings = run.settings(
+        network="mask",
+        through="the true solver",
+        config=run.network.config,
+        parameters=sum(p.numel() for p in run.network.parameters()),
+        seed=seed,
+        batch=surrogate_batches.BATCH * world_size(),
+        crop=surrogate_batches.CROP,
+        pictures=len(planes),
+        start=start and start.name,
+        peak=peak,
+        bf16=bf16,
+        **surrogate_validation.described(tuning, compared=rank() == 0),
+    )
 
     def measure(recent: list[list[float]]) -> dict:
         means = np.mean(recent, axis=0).round(4).tolist()
@@ -125,17 +125,18 @@ def train(
 
     if rank() == 0 and not resume:
         run.curve.append({"seconds": 0.0, "step": 0, "valid_psnr": validate(run.averaged(), tuning, place)})
-    step = partial(one_step, run, planes, place, bf16)
+    drawn = run.batches(partial(draw, planes))
+
+    def step(fraction: float, rate: float) -> list[float]:
+        return one_step(run, *to_tensors(*next(drawn), place), bf16, fraction, rate)
+
     return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
 
 
-def one_step(
-    run: Run, planes: Sequence[np.ndarray], device: torch.device, bf16: bool, fraction: float, rate: float
-) -> list[float]:
+def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, rate: float) -> list[float]:
     """Update the mask network; returns the loss's parts, see `dinp.models.masks.surrogate.mask_loss`."""
-    f, density = draw(planes, run.rng, device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        c = run.network(f, density)
+    with torch.autocast(f.device.type, torch.bfloat16, enabled=bf16):
+        c = run.model(f, density)
     points, b = binarised(c)
     x = on_the_way(c, b, run.rng)
     with torch.no_grad():

@@ -26,12 +26,8 @@ typical. So, once the inpainting is good, the values at known pixels are correct
 cells, which takes one inpainting more and gains three quarters of what tonal optimisation does.
 """
 
-import json
-import platform
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -39,16 +35,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dinp.errors import DinpError
 from dinp.models.masks.surrogate import mask_loss, residual_loss
 from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
 from dinp.models.training.options import run_training, training_parser
-from dinp.models.training.processes import agreed, mean_gradients, processes
-from dinp.models.training.surrogate_batches import between, binarised, cell_means, draw, on_the_way, training_planes
+from dinp.models.training.processes import launched, rank, world_size
+from dinp.models.training.run import Run, replace, warm_up
+from dinp.models.training.surrogate_batches import (
+    between,
+    binarised,
+    cell_means,
+    draw,
+    on_the_way,
+    to_tensors,
+    training_planes,
+)
 from dinp.models.training.surrogate_validation import tuning_planes, validate
-from dinp.models.training.train import EMA, GRADIENT_NORM, WEIGHT_DECAY, learning_rate, replace
 from dinp.models.weights.hub import save_weights
 
 MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
@@ -57,81 +60,18 @@ LATE = 0.4  # part of the time after which known values are corrected, and the i
 VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
 
 
-@dataclass
-class Pair:
-    """The two networks in training: what a checkpoint holds."""
-
-    masks: nn.Module
-    inpainting: nn.Module
-    average: dict[str, Tensor]
-    optimisers: dict[str, torch.optim.Optimizer]
-    step: int = 0
-    seconds: float = 0.0
-    curve: list[dict] = field(default_factory=list)
-
-    @classmethod
-    def start(
-        cls, seed: int, device: torch.device, masks: dict | None = None, inpainting: dict | None = None
-    ) -> "Pair":
-        torch.manual_seed(seed)
-        networks = [MaskNetwork(**(masks or {})), InpaintingNetwork(**(inpainting or {}))]
-        networks = [network.to(device, memory_format=torch.channels_last) for network in networks]
-        decays = (WEIGHT_DECAY, 0.0)
-        optimisers = [torch.optim.AdamW(n.parameters(), weight_decay=d) for n, d in zip(networks, decays, strict=True)]
-        average = {name: tensor.detach().clone() for name, tensor in networks[0].state_dict().items()}
-        return cls(*networks, average, dict(zip(("masks", "inpainting"), optimisers, strict=True)))
-
-    def update(self, name: str, loss: Tensor, rate: float) -> None:
-        """One step of one of the two networks, with the mean gradient of all processes, clipped."""
-        network, optimiser = getattr(self, name), self.optimisers[name]
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        mean_gradients(network)
-        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
-        optimiser.step()
-        if name == "masks":
-            decay = min(EMA, (1 + self.step) / (10 + self.step))
-            for key, tensor in network.state_dict().items():
-                self.average[key].lerp_(tensor, 1 - decay)
-
-    def averaged(self) -> nn.Module:
-        """The mask network with its averaged weights."""
-        network = MaskNetwork(**self.masks.config).to(next(self.masks.parameters()).device).eval()
-        network.load_state_dict(self.average)
-        return network.to(memory_format=torch.channels_last)
-
-    def save(self, out: Path, settings: dict) -> None:
-        """Write checkpoint, curve and weights; each replaces the old one only when complete."""
-        state = {"masks": self.masks.state_dict(), "inpainting": self.inpainting.state_dict(), "average": self.average}
-        state |= {"step": self.step, "seconds": self.seconds, "curve": self.curve}
-        state["optimisers"] = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
-        curve = {**settings, "step": self.step, "seconds": round(self.seconds, 1), "curve": self.curve}
-        solver = self.inpainting
-        replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
-        replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
-        replace(out / "surrogate.npz", lambda path: save_weights(path, "mask", self.masks.config, self.average))
-        replace(
-            out / "inpainting.npz", lambda path: save_weights(path, "inpainting", solver.config, solver.state_dict())
-        )
-
-    def resume(self, out: Path) -> None:
-        """Go on from the checkpoint in `out`."""
-        path = out / "checkpoint.pt"
-        if not path.is_file():
-            raise DinpError(f"{path} is missing: there is nothing to resume")
-        state = torch.load(path, map_location=next(self.masks.parameters()).device, weights_only=True)
-        if "inpainting" not in state:
-            raise DinpError(f"{path} belongs to a {state.get('kind')} network, not to a surrogate's training")
-        self.masks.load_state_dict(state["masks"])
-        self.inpainting.load_state_dict(state["inpainting"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.average = state["average"]
-        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+def save_weights_of_both(run: Run, out: Path) -> None:
+    """Write the averaged weights of the mask network, and those of the inpainting network."""
+    masks, inpainting = run.average.module, run.networks["inpainting"]
+    for name, kind, network in (("surrogate", "mask", masks), ("inpainting", "inpainting", inpainting)):
+        replace(out / f"{name}.npz", partial(_save, kind, network))
 
 
+def _save(kind: str, network: nn.Module, path: Path) -> None:
+    save_weights(path, kind, network.config, network.state_dict())
+
+
+@launched
 def train(
     data: Path,
     out: Path,
@@ -146,7 +86,7 @@ def train(
     every: float = 300.0,
     masks: dict | None = None,
     inpainting: dict | None = None,
-) -> Pair:
+) -> Run:
     """Train the two networks; see the module's text.
 
     Parameters
@@ -174,99 +114,78 @@ def train(
     DinpError
         Pictures are missing, or there is nothing to resume.
     """
-    with processes(device) as (place, rank, world):
-        bf16 = place.type == "cuda" if bf16 is None else bf16
-        out.mkdir(parents=True, exist_ok=True)
-        planes, tuning = training_planes(data, limit), tuning_planes(data)
-        pair = Pair.start(seed, place, masks, inpainting)
-        if resume:
-            pair.resume(out)
-        settings = {
-            "network": "surrogate",
-            "config": {"mask": pair.masks.config, "inpainting": pair.inpainting.config},
-            "parameters": [sum(p.numel() for p in n.parameters()) for n in (pair.masks, pair.inpainting)],
-            "seed": seed,
-            "batch": surrogate_batches.BATCH * world,
-            "crop": surrogate_batches.CROP,
-            "pictures": len(planes),
-            "device": place.type,
-            "processes": world,
-            "bf16": bf16,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "validation": {"pictures": len(tuning), "size": surrogate_validation.SIZE},
-            "densities": surrogate_validation.DENSITIES,
-            "psnr": "plain, tonally optimised; means over the pictures, by the true solver",
-            "reference": surrogate_validation.reference(tuning) if rank == 0 else {},
-        }
-        begin = time.monotonic() - pair.seconds
-        last = time.monotonic()
-        recent: list[dict[str, float]] = []
+    place = torch.device(device)
+    bf16 = place.type == "cuda" if bf16 is None else bf16
+    out.mkdir(parents=True, exist_ok=True)
+    planes, tuning = training_planes(data, limit), tuning_planes(data)
+    make = {
+        "masks": partial(MaskNetwork, **(masks or {})),
+        "inpainting": partial(InpaintingNetwork, **(inpainting or {})),
+    }
+    run = Run.start("surrogate", make, seed, place, weight_decay={"inpainting": 0.0}, write=save_weights_of_both)
+    if resume:
+        run.resume(out)
+    run.share()
+    settings = run.settings(
+        network="surrogate",
+        config={"mask": run.networks["masks"].config, "inpainting": run.networks["inpainting"].config},
+        parameters=[sum(p.numel() for p in network.parameters()) for network in run.networks.values()],
+        seed=seed,
+        batch=surrogate_batches.BATCH * world_size(),
+        crop=surrogate_batches.CROP,
+        pictures=len(planes),
+        bf16=bf16,
+        **surrogate_validation.described(tuning, compared=rank() == 0),
+    )
+    drawn = run.batches(partial(draw, planes))
 
-        def report() -> None:
-            row = {"seconds": round(pair.seconds, 1), "step": pair.step}
-            for name in ("inpainting", "residual", "log_error", "variance", "unevenness"):
-                found = [parts[name] for parts in recent if name in parts]
-                row |= {name: round(float(np.mean(found)), 4)} if found else {}
-            row["valid_psnr"] = validate(pair.averaged(), tuning, place)
-            pair.curve.append(row)
-            recent.clear()
-            pair.save(out, settings)
-            sys.stderr.write(f"{json.dumps(row)}\n")
+    def step(fraction: float, rate: float) -> dict[str, float]:
+        return one_step(run, *to_tensors(*next(drawn), place), bf16, fraction, rate)
 
-        while True:
-            fraction, pair.seconds = agreed(
-                pair.step / steps if steps is not None else (time.monotonic() - begin) / (60 * minutes),
-                time.monotonic() - begin,
-                device=place,
-            )
-            if fraction >= 1:
-                break
-            if rank == 0 and recent and time.monotonic() - last >= every:
-                report()
-                last = time.monotonic()
-            recent.append(one_step(pair, planes, (seed, rank, pair.step), fraction, place, bf16))
-        if rank == 0 and recent:
-            report()
-    return pair
+    def measure(recent: list[dict[str, float]]) -> dict:
+        row = {}
+        for name in ("inpainting", "residual", "log_error", "variance", "unevenness"):
+            found = [parts[name] for parts in recent if name in parts]
+            row |= {name: round(float(np.mean(found)), 4)} if found else {}
+        return row | {"valid_psnr": validate(run.averaged(), tuning, place)}
+
+    return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, every=every)
 
 
-def one_step(
-    pair: Pair, planes: Sequence[np.ndarray], seed: tuple[int, ...], fraction: float, device: torch.device, bf16: bool
-) -> dict[str, float]:
-    """Update the inpainting network, then the mask network; returns the losses' parts by name."""
-    rng = np.random.default_rng(seed)
-    f, density = draw(planes, rng, device)
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-    leading, late = pair.step < LEAD, fraction >= LATE
+def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, rate: float) -> dict[str, float]:
+    """Update the inpainting network, then the mask network; returns the losses' parts by name.
+
+    Of several processes, a network whose gradient is not wanted is called on its own.
+    """
+    rng, inpainting = run.rng, run.networks["inpainting"]
+    mixed = torch.autocast(f.device.type, torch.bfloat16, enabled=bf16)
+    leading, late = run.step < LEAD, fraction >= LATE
     with mixed, torch.set_grad_enabled(not leading):
-        c = pair.masks(f, density)
+        c = (run.networks if leading else run.models)["masks"](f, density)
     soft = c.detach()
     points, b = binarised(soft)
 
     parts = {}
-    if not (late and pair.step % 2):
+    if not (late and run.step % 2):
         x = between(soft, b, rng)
         with mixed:
-            u = pair.inpainting(f * x, x)
+            u = run.models["inpainting"](f * x, x)
         loss, residual = residual_loss(u, f * x, x, f)
-        pair.update("inpainting", loss, learning_rate(pair.step, fraction))
+        run.update(loss, rate, "inpainting")
         parts = {"inpainting": loss.item(), "residual": residual.item()}
     if not leading:
         x = on_the_way(c, b, rng)
-        pair.inpainting.requires_grad_(False)
+        inpainting.requires_grad_(False)
         with mixed:
             known = f
             if late:
                 with torch.no_grad():
-                    known = f + cell_means(f - pair.inpainting(f * x, x), points)
-            u = pair.inpainting(known * x, x)
+                    known = f + cell_means(f - inpainting(f * x, x), points)
+            u = inpainting(known * x, x)
         loss, found = mask_loss(u, f, c, density, fraction * VARIANCE_WEIGHT)
-        pair.update("masks", loss, MASK_RATE * learning_rate(pair.step - LEAD, fraction))
-        pair.inpainting.requires_grad_(True)
+        run.update(loss, MASK_RATE * rate * warm_up(run.step - LEAD), "masks")
+        inpainting.requires_grad_(True)
         parts |= dict(zip(("log_error", "variance", "unevenness"), found.tolist(), strict=True))
-    pair.step += 1
     return parts
 
 

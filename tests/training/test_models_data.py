@@ -117,9 +117,8 @@ def test_augmentation_moves_labels_with_the_picture_and_inverts_some():
 
 def test_batches_are_drawn_from_the_generator(folder):
     training, _ = data.load_masks(folder)
-    first, second, other = (
-        data.batches(training, 3, np.random.default_rng(seed), torch.device("cpu"))() for seed in (1, 1, 2)
-    )
+    drawn = (data.draw(training, 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, second, other = (data.to_tensors(*batch, torch.device("cpu")) for batch in drawn)
     planes, density, (label,) = first
     assert (planes.shape, density.shape, label.shape) == ((3, 1, 64, 64), (3,), (3, 64, 64))
     torch.testing.assert_close(label.mean(dim=(1, 2)), density)

@@ -14,7 +14,8 @@ from dinp.errors import DinpError
 from dinp.models.masks.analytic import random_mask
 from dinp.models.masks.binarise import binarise
 from dinp.models.networks.inpainting_layer import LARGEST, inpaint
-from dinp.models.training import data, surrogate_batches, surrogate_validation, train, train_solver
+from dinp.models.networks.mask import MaskNetwork
+from dinp.models.training import data, run, surrogate_batches, surrogate_validation, train, train_solver
 from dinp.models.weights.hub import load_mask_model, load_network
 
 
@@ -96,7 +97,7 @@ def folder(tmp_path, monkeypatch):
     picture = camera()
     monkeypatch.setattr(surrogate_batches, "CROP", 64)
     monkeypatch.setattr(surrogate_batches, "BATCH", 4)
-    monkeypatch.setattr(train, "WARM_UP", 20)
+    monkeypatch.setattr(run, "WARM_UP", 20)
     monkeypatch.setattr(surrogate_validation, "SIZE", 64)
     monkeypatch.setattr(surrogate_validation, "DENSITIES", (0.1,))
     parts = {"train/bsds/left.png": picture[:, :320], "tune/cid22/right.png": picture[100:200, 330:480]}
@@ -128,9 +129,9 @@ def test_a_mask_network_learns_through_the_solver(folder):
 @pytest.mark.parametrize("solver_first", [True, False])
 def test_trainings_of_different_kinds_are_not_mixed(folder, monkeypatch, solver_first):
     curve = [{"valid_psnr": []} if solver_first else {"valid": 1.0}]
-    run = train.Run.start("mask", 1, torch.device("cpu"))
-    run.curve = curve
-    run.save(folder, {})
+    begun = run.Run.start("mask", {"mask": MaskNetwork}, 1, torch.device("cpu"))
+    begun.curve = curve
+    begun.save(folder, {})
     crops = data.Labelled(np.zeros((1, 8, 8), np.uint8), [np.zeros((1, 8, 8), np.uint8)], np.ones(1, np.float32))
     monkeypatch.setitem(train.LOADERS, "mask", lambda *_: (crops, crops))
     resume = partial(train.train, "mask") if solver_first else train_solver.train

@@ -14,7 +14,7 @@ from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.binarise import best_of_samples, binarise, error_diffusion
 from dinp.models.masks.surrogate import mask_loss, residual_loss, surrogate_mask, unevenness
 from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residual
-from dinp.models.training import surrogate_batches, surrogate_validation, train, train_surrogate
+from dinp.models.training import run, surrogate_batches, surrogate_validation, train, train_surrogate
 from dinp.models.weights.hub import load_mask_model, load_network
 
 
@@ -161,7 +161,7 @@ def folder(tmp_path, monkeypatch, camera):
     monkeypatch.setattr(surrogate_batches, "CROP", 64)
     monkeypatch.setattr(surrogate_batches, "BATCH", 4)
     monkeypatch.setattr(train_surrogate, "LEAD", 15)
-    monkeypatch.setattr(train, "WARM_UP", 20)
+    monkeypatch.setattr(run, "WARM_UP", 20)
     monkeypatch.setattr(surrogate_validation, "SIZE", 64)
     parts = {"train/bsds/left.png": camera[:, :320], "tune/cid22/right.png": camera[100:200, 330:480]}
     for name, part in parts.items():
@@ -216,13 +216,14 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
     monkeypatch.setattr(train_surrogate, "LATE", 0)
     monkeypatch.setattr(train_surrogate, "VARIANCE_WEIGHT", 0)
     monkeypatch.setattr(train_surrogate, "LEAD", 1)
-    monkeypatch.setattr(train_surrogate, "learning_rate", lambda step, fraction: 1e-3)
+    monkeypatch.setattr(run, "learning_rate", lambda step, fraction: 1e-3)
     for out, stops in {"whole": "4", "halves": "2"}.items():
         assert command(folder, out, "--steps", stops) == 0
     assert command(folder, "halves", "--steps", "4", "--resume") == 0
     states = [torch.load(folder / out / "checkpoint.pt", weights_only=True) for out in ("whole", "halves")]
+    whole, halves = ({**state["networks"], "average": state["average"]} for state in states)
     for name in ("masks", "inpainting", "average"):
-        assert all(torch.equal(states[0][name][key], states[1][name][key]) for key in states[0][name])
+        assert all(torch.equal(whole[name][key], halves[name][key]) for key in whole[name])
 
 
 def test_training_needs_pictures_and_something_to_resume(folder, capsys):
@@ -237,18 +238,23 @@ def test_training_needs_pictures_and_something_to_resume(folder, capsys):
 
 
 PROCESS = """
-import torch
-from dinp.models.training.processes import agreed, mean_gradients, processes
+import numpy, torch
+from dinp.models.training.processes import agreed, processes
+from dinp.models.training.run import Run
 with processes("cpu") as (device, rank, world):
-    layer = torch.nn.Linear(2, 1)
-    (layer(torch.ones(1, 2)) * (1 + 2 * rank)).sum().backward()
-    mean_gradients(layer)
-    print(world, layer.weight.grad.tolist(), agreed(7.0 - rank, device=device))
+    run = Run.start("line", {"line": lambda: torch.nn.Linear(2, 1)}, rank, device)  # begins alike in all
+    (run.model(torch.ones(1, 2)) * (1 + 2 * rank)).sum().backward()
+    begun = agreed(*run.network.weight.detach()[0].tolist(), device=device) == run.network.weight.detach()[0].tolist()
+    run.share()
+    print(world, begun, run.network.weight.grad.tolist(), agreed(7.0 - rank, device=device))
+    print(run.rng.random())
 """
 
 
-def test_processes_share_gradients_and_numbers():
-    assert [printed.strip() for printed in printed_by_two_processes(PROCESS)] == ["2 [[2.0, 2.0]] [7.0]"] * 2
+def test_processes_share_gradients_and_numbers_and_draw_on_their_own():
+    shared, drawn = zip(*(printed.strip().split("\n") for printed in printed_by_two_processes(PROCESS)), strict=True)
+    assert shared == ("2 True [[2.0, 2.0]] [7.0]",) * 2
+    assert drawn[0] != drawn[1]
 
 
 @pytest.mark.parametrize("samples", [0, 2])

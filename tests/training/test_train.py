@@ -8,8 +8,8 @@ import torch
 from test_models_data import make_folder
 
 from dinp.errors import DinpError
-from dinp.models.training import data, train
-from dinp.models.weights.hub import load_mask_model, load_network, load_tree_model
+from dinp.models.training import data, run, train
+from dinp.models.weights.hub import NETWORKS, load_mask_model, load_network, load_tree_model
 
 LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
 
@@ -17,7 +17,7 @@ LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "BATCH", 2)
-    monkeypatch.setattr(train, "WARM_UP", 5)
+    monkeypatch.setattr(run, "WARM_UP", 5)
     return make_folder(tmp_path, monkeypatch, pictures=6)
 
 
@@ -29,16 +29,20 @@ def test_a_run_leaves_weights_and_a_falling_loss_curve(folder, kind):
     assert curve["step"] == 30
     assert curve["network"] == kind
     assert len(curve["curve"][-1]["valid_parts"]) == len(curve["base_rate"]) == len(curve["loss_parts"])
-    run = train.Run.start(kind, 1, torch.device("cpu"))
+    begun = started(kind, 1)
     _, held = train.LOADERS[kind](folder, 4)
-    before = np.mean(train.validate(run, held, torch.device("cpu")))
+    before = np.mean(train.validate(begun, held, torch.device("cpu")))
     assert curve["curve"][-1]["valid"] < 0.9 * before
     result = LOADERS[kind](out / "weights.npz")(np.zeros((10, 12)), 0.1)
     assert np.all(np.isfinite(result if kind == "mask" else result[0]))
 
 
-def _weights(run):
-    return torch.cat([p.detach().flatten() for p in run.network.parameters()])
+def started(kind, seed):
+    return run.Run.start(kind, {kind: NETWORKS[kind]}, seed, torch.device("cpu"))
+
+
+def _weights(followed):
+    return torch.cat([p.detach().flatten() for p in followed.network.parameters()])
 
 
 def test_a_run_by_steps_is_repeatable_and_the_seed_matters(folder):
@@ -49,19 +53,19 @@ def test_a_run_by_steps_is_repeatable_and_the_seed_matters(folder):
 
 def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
     whole = train.train("tree", folder, folder / "whole", steps=4)
-    save = train.Run.save
+    save = run.Run.save
 
-    def save_and_stop(run, out, settings):
-        save(run, out, settings)
-        if run.step == 2:
+    def save_and_stop(followed, out, settings):
+        save(followed, out, settings)
+        if followed.step == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.Run, "save", save_and_stop)
+    monkeypatch.setattr(run.Run, "save", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
         train.train("tree", folder, folder / "halves", steps=4, every=0)
     monkeypatch.undo()
     monkeypatch.setattr(train, "BATCH", 2)
-    monkeypatch.setattr(train, "WARM_UP", 5)
+    monkeypatch.setattr(run, "WARM_UP", 5)
     monkeypatch.setattr(data, "TREE_CROP", 64)
     resumed = train.train("tree", folder, folder / "halves", steps=4, resume=True)
     assert resumed.step == 4
@@ -72,9 +76,9 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
 def test_a_run_begins_with_weights(folder, capsys):
     first = train.train("mask", folder, folder / "first", steps=3)
     weights = folder / "first" / "weights.npz"
-    second = train.Run.start("mask", 9, torch.device("cpu"))
+    second = started("mask", 9)
     second.begin_with(load_network("mask", weights))
-    wanted = torch.cat([first.average[name].flatten() for name, _ in second.network.named_parameters()])
+    wanted = torch.cat([p.detach().flatten() for p in first.averaged().parameters()])
     torch.testing.assert_close(_weights(second), wanted, rtol=1e-3, atol=1e-6)  # stored as 16-bit floats
     options = ["--data", str(folder), "--out", str(folder / "on"), "--steps", "1", "--start", str(weights)]
     assert train.main(["mask", *options]) == 0
@@ -93,9 +97,9 @@ def test_there_must_be_something_to_resume(folder, capsys):
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
-    assert train.learning_rate(0, 0.0) == pytest.approx(train.LEARNING_RATE / train.WARM_UP)
-    assert train.learning_rate(10**6, 0.0) == pytest.approx(train.LEARNING_RATE)
-    assert train.learning_rate(10**6, 1.0) == pytest.approx(train.LEARNING_RATE / 100)
+    assert run.learning_rate(0, 0.0) == pytest.approx(run.LEARNING_RATE / run.WARM_UP)
+    assert run.learning_rate(10**6, 0.0) == pytest.approx(run.LEARNING_RATE)
+    assert run.learning_rate(10**6, 1.0) == pytest.approx(run.LEARNING_RATE / 100)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_training_lowers_the_loss_and_writes_weights(folder, tmp_path, monkeypat
     assert curve["step"] == 60
     assert curve["config"] == {"widths": [8, 8, 8, 8]}
     crops = train_restoration.Crops(restoration_data.load_examples(folder, [folder / "train.npz"])[1])
-    x, target, weight = crops.draw(np.random.default_rng(0), 16, "cpu")
+    x, target, weight = train_restoration.to_tensors(*crops.draw(16, np.random.default_rng(0)), "cpu")
     from dinp.models.weights.hub import load_network
 
     network = load_network("restoration", tmp_path / "weights.npz")
@@ -165,7 +165,7 @@ def test_crops_lie_as_the_cells_of_whole_planes_do(folder):
     crops = train_restoration.Crops(restoration_data.load_examples(folder, [folder / "train.npz"])[1], 64)
     for x in crops.inputs:  # the place of each of the network's pixels in its blocks of stride 16
         x[0], x[3] = np.mgrid[: x.shape[1], : x.shape[2]] % 8
-    x, _, _ = crops.draw(np.random.default_rng(0), 16, "cpu")
+    x, _, _ = train_restoration.to_tensors(*crops.draw(16, np.random.default_rng(0)), "cpu")
     place = np.sort(x[:, [0, 3]].numpy(), axis=1)  # a transposed crop has them in exchange
     assert np.array_equal(place, np.broadcast_to(np.sort(np.mgrid[:32, :32] % 8, axis=0), place.shape))
 
