@@ -4,58 +4,24 @@ import numpy as np
 
 from dinp.errors import DinpError
 from dinp.models.masks.analytic import random_mask
-from dinp.models.masks.binarise import point_count
-from dinp.models.masks.search import (
-    Progress,
-    Search,
-    checked_plane,
-    finish,
-    inpainted,
-    with_count,
-    worst_pixels,
-)
+from dinp.models.masks.search import Search, Wanted, inpainted, mask_search, with_count, worst_pixels
 
 STAGES = 20
 FIRST = 0.05  # of the points are there before the first stage
 
 
-def densification(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    stages: int = STAGES,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
-    """The mask of error-driven densification.
+@mask_search
+def densification(wanted: Wanted, *, stages: int = STAGES) -> Search:
+    """The mask of error-driven densification; called as `dinp.models.masks.search.mask_search` says.
 
     A few random points are inpainted; each stage adds to the Voronoi cells with the largest squared error (over a
     small power of their area) their worst pixel, one to a cell, and inpaints again.
 
     Parameters
     ----------
-    image : (H, W) float
-        Grey values 0-255.
-    density : float
-        Known pixels per pixel, in (0, 1]: the mask has round(density * H * W), at least 1.
-    seed : int
     stages : int
         Inpaintings, at least 1. The literature adds a point, or a few, at a time; on pictures for tuning, 20 stages
         are 0.1 to 0.2 dB short of 80.
-    progress : callable, optional
-        Called with the fraction done, 0-1.
-    keep_on_interrupt : bool
-        On KeyboardInterrupt return the points so far, filled up evenly to the density, instead of raising it.
-
-    Returns
-    -------
-    (H, W) bool, with exactly the wanted number of points.
-
-    Raises
-    ------
-    DinpError
-        The density or the number of stages is out of range, or the image is no plane of finite values.
 
     References
     ----------
@@ -63,10 +29,7 @@ def densification(
     V. Daropoulos, M. Augustin, J. Weickert: Sparse inpainting with smoothed particle hydrodynamics. SIAM Journal on
     Imaging Sciences 14(4), 2021.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
-    rng = np.random.default_rng(seed)
-    return finish(densify(plane, points, rng, stages), points, rng, progress, keep_on_interrupt)
+    return densify(wanted.plane, wanted.points, wanted.rng, stages)
 
 
 def densify(plane: np.ndarray, points: int, rng: np.random.Generator, stages: int = STAGES) -> Search:

@@ -14,14 +14,14 @@ from dinp.errors import DinpError
 from dinp.models.masks.binarise import point_count
 from dinp.models.masks.densification import densified, densify
 from dinp.models.masks.search import (
-    Progress,
     Search,
-    checked_mask,
+    Wanted,
     checked_plane,
     finish,
     inpainted,
+    mask_search,
     nearest,
-    part,
+    one_after_another,
     voronoi,
     with_count,
     worst_pixels,
@@ -34,42 +34,18 @@ ROUNDS = 30
 MOVED = 0.1  # of the points in the first round of `exchange`
 
 
-def nonlocal_pixel_exchange(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    start: np.ndarray | None = None,
-    cycles: float = CYCLES,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
+@mask_search
+def nonlocal_pixel_exchange(wanted: Wanted, *, start: np.ndarray | None = None, cycles: float = CYCLES) -> Search:
     """The mask of nonlocal pixel exchange on top of probabilistic sparsification.
+
+    Called as `dinp.models.masks.search.mask_search` says. Its inpainting is at least as good as that of the start.
 
     Parameters
     ----------
-    image : (H, W) float
-        Grey values 0-255.
-    density : float
-        Known pixels per pixel, in (0, 1]: the mask has round(density * H * W), at least 1.
-    seed : int
     start : (H, W) bool, optional
         The mask to start from, with as many points. Default: probabilistic sparsification, with the same seed.
     cycles : float
         Swaps to try per point of the mask.
-    progress : callable, optional
-        Called with the fraction done, 0-1.
-    keep_on_interrupt : bool
-        On KeyboardInterrupt return the best mask so far instead of raising it.
-
-    Returns
-    -------
-    (H, W) bool, with exactly the wanted number of points. Its inpainting is at least as good as that of `start`.
-
-    Raises
-    ------
-    DinpError
-        The density is out of range, `cycles` negative, the image no plane of finite values, or the start no such mask.
 
     Notes
     -----
@@ -84,83 +60,38 @@ def nonlocal_pixel_exchange(
     M. Mainberger, S. Hoffmann, J. Weickert, C. H. Tang, D. Johannsen, F. Neumann, B. Doerr: Optimising spatial and
     tonal data for homogeneous diffusion inpainting. SSVM 2011.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
     if not cycles >= 0:
         raise DinpError(f"the number of cycles must not be negative, and is {cycles}")
-    rng = np.random.default_rng(seed)
-    given = None if start is None else checked_mask(start, plane.shape, points)
-
-    def search() -> Search:
-        mask = given
-        if mask is None:
-            for fraction, mask in part(sparsify(plane, points, rng), 0, 0.35):
-                yield fraction, mask
-        yield from part(swap_batches(plane, mask, rng, cycles), 0.35 if given is None else 0, 1)
-
-    return finish(search(), points, rng, progress, keep_on_interrupt)
+    if start is not None:
+        return swap_batches(wanted.plane, wanted.start(start), wanted.rng, cycles)
+    first = sparsify(wanted.plane, wanted.points, wanted.rng)
+    return one_after_another(first, 0.35, lambda mask: swap_batches(wanted.plane, mask, wanted.rng, cycles))
 
 
-def densification_exchange(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    rounds: int = ROUNDS,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
-    """The mask of error-driven densification, improved by `exchange`.
+@mask_search
+def densification_exchange(wanted: Wanted, *, rounds: int = ROUNDS) -> Search:
+    """The mask of error-driven densification, improved by `exchange`, of which the `rounds` are.
 
-    Takes, returns and raises what `densification` does; `rounds` are those of `exchange`.
+    Called as `dinp.models.masks.search.mask_search` says.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
-    rng = np.random.default_rng(seed)
-
-    def search() -> Search:
-        for fraction, mask in part(densify(plane, points, rng), 0, 0.2):
-            yield fraction, mask
-        yield from part(move_rounds(plane, mask, rng, rounds), 0.2, 1)
-
-    return finish(search(), points, rng, progress, keep_on_interrupt)
+    first = densify(wanted.plane, wanted.points, wanted.rng)
+    return one_after_another(first, 0.2, lambda mask: move_rounds(wanted.plane, mask, wanted.rng, rounds))
 
 
-def exchange(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    start: np.ndarray,
-    rounds: int = ROUNDS,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
+@mask_search
+def exchange(wanted: Wanted, *, start: np.ndarray, rounds: int = ROUNDS) -> Search:
     """A mask improved in rounds: the cheapest points leave, as many enter where the error is largest, the better stays.
+
+    Called as `dinp.models.masks.search.mask_search` says. Its inpainting is at least as good as that of the start.
 
     Parameters
     ----------
-    image, density, seed, progress, keep_on_interrupt
-        As for `nonlocal_pixel_exchange`.
     start : (H, W) bool
         The mask to start from, with round(density * H * W) points.
     rounds : int
         Each takes two inpaintings.
-
-    Returns
-    -------
-    (H, W) bool, with exactly the wanted number of points. Its inpainting is at least as good as that of `start`.
-
-    Raises
-    ------
-    DinpError
-        The density is out of range, the image no plane of finite values, or the start no such mask.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
-    mask = checked_mask(start, plane.shape, points)
-    rng = np.random.default_rng(seed)
-    return finish(move_rounds(plane, mask, rng, rounds), points, rng, progress, keep_on_interrupt)
+    return move_rounds(wanted.plane, wanted.start(start), wanted.rng, rounds)
 
 
 def swap_batches(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, cycles: float = CYCLES) -> Search:
@@ -240,59 +171,34 @@ def curvature(plane: np.ndarray) -> np.ndarray:
     return u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * plane
 
 
-def global_exchange(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    start: np.ndarray,
-    swaps: int,
-    candidates: int = 10,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
+@mask_search
+def global_exchange(wanted: Wanted, *, start: np.ndarray, swaps: int, candidates: int = 10) -> Search:
     """Nonlocal pixel exchange as it is published: one inpainting of the whole image, to convergence, for every swap.
+
+    Called as `dinp.models.masks.search.mask_search` says.
 
     Parameters
     ----------
-    image, density, seed, progress, keep_on_interrupt
-        As for `nonlocal_pixel_exchange`.
     start : (H, W) bool
         The mask to start from, with round(density * H * W) points.
     swaps : int
         Swaps to try.
     candidates : int
         Unknown pixels drawn for each swap, of which the one with the largest error enters.
-
-    Returns
-    -------
-    (H, W) bool, with exactly the wanted number of points.
-
-    Raises
-    ------
-    DinpError
-        The density is out of range, the image no plane of finite values, or the start no such mask.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
-    mask = checked_mask(start, plane.shape, points)
-    rng = np.random.default_rng(seed)
-
-    def search() -> Search:
-        best = mask
-        result = Inpainter(mask).solve(plane)
-        for swap in range(swaps if points < mask.size else 0):
-            yield swap / swaps, best
-            leaving = rng.choice(np.flatnonzero(best), 1)
-            drawn = rng.choice(np.flatnonzero(~best), min(candidates, best.size - points), replace=False)
-            entering = drawn[np.argmax(np.abs(plane - result).ravel()[drawn])]
-            trial = _swapped(best, leaving, entering)
-            changed = Inpainter(trial).solve(plane, start=result)
-            if np.sum((plane - changed) ** 2) < np.sum((plane - result) ** 2):
-                best, result = trial, changed
-        yield 1.0, best
-
-    return finish(search(), points, rng, progress, keep_on_interrupt)
+    best = wanted.start(start)
+    plane, points, rng = wanted.plane, wanted.points, wanted.rng
+    result = Inpainter(best).solve(plane)
+    for swap in range(swaps if points < best.size else 0):
+        yield swap / swaps, best
+        leaving = rng.choice(np.flatnonzero(best), 1)
+        drawn = rng.choice(np.flatnonzero(~best), min(candidates, best.size - points), replace=False)
+        entering = drawn[np.argmax(np.abs(plane - result).ravel()[drawn])]
+        trial = _swapped(best, leaving, entering)
+        changed = Inpainter(trial).solve(plane, start=result)
+        if np.sum((plane - changed) ** 2) < np.sum((plane - result) ** 2):
+            best, result = trial, changed
+    yield 1.0, best
 
 
 def global_exchange_seconds(
@@ -303,7 +209,7 @@ def global_exchange_seconds(
     Parameters
     ----------
     image, density, seed
-        As for `nonlocal_pixel_exchange`.
+        As for all searches.
     swaps : int
         Swaps to measure, at least 1; from an error-driven mask, as a swap costs the same in all of them.
     cycles : float

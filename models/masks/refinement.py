@@ -6,19 +6,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import point_count
 from dinp.models.masks.exchange import curvature
 from dinp.models.masks.learned import learned_mask
-from dinp.models.masks.search import (
-    Progress,
-    Search,
-    checked_plane,
-    finish,
-    inpainted,
-    voronoi,
-    with_count,
-    worst_pixels,
-)
+from dinp.models.masks.search import Search, Wanted, inpainted, mask_search, voronoi, with_count, worst_pixels
 
 SHARE = 1.0
 MOVES = (0.07, 0.1, 0.02, 0.03, 0.005)  # of the points, in each round, at 10 % density: few follow many, and mend
@@ -34,26 +24,19 @@ AREA_EXPONENT = 0.45  # of a cell's area, by which its error is divided
 PROTECTION = 4.0  # factor of the cost of removing a point whose cell is to get another
 
 
+Start = Callable[[np.ndarray, float, int], np.ndarray]
+
+
+@mask_search
 def learned_refined_mask(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    share: float = SHARE,
-    moves: tuple[float, ...] | None = None,
-    start: Callable[[np.ndarray, float, int], np.ndarray] = learned_mask,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
-) -> np.ndarray:
+    wanted: Wanted, *, share: float = SHARE, moves: tuple[float, ...] | None = None, start: Start = learned_mask
+) -> Search:
     """The mask of the network, completed and corrected by as many inpaintings as there are `moves`: by default five.
+
+    Called as `dinp.models.masks.search.mask_search` says.
 
     Parameters
     ----------
-    image : (H, W) float
-        Grey values 0-255.
-    density : float
-        Known pixels per pixel, in (0, 1]: the mask has round(density * H * W), at least 1.
-    seed : int
     share : float
         Part of the points that the start places, in (0, 1].
     moves : tuple of float, optional
@@ -61,19 +44,6 @@ def learned_refined_mask(
         `default_moves` says.
     start : callable
         (image, density, seed) -> mask. Default: the shipped mask network.
-    progress : callable, optional
-        Called with the fraction done, 0-1.
-    keep_on_interrupt : bool
-        On KeyboardInterrupt return the last mask, filled up evenly to the density, instead of raising it.
-
-    Returns
-    -------
-    (H, W) bool, with exactly the wanted number of points.
-
-    Raises
-    ------
-    DinpError
-        The density, the share or a move is out of range, or the image is no plane of finite values.
 
     Notes
     -----
@@ -82,14 +52,11 @@ def learned_refined_mask(
     not the image's own: each round corrects the value at every point by a part of its cell's mean error, which costs no
     inpainting, and is worth 0.1 dB after tonal optimisation.
     """
-    plane = checked_plane(image)
-    points = point_count(density, plane.shape)
-    moves = default_moves(density) if moves is None else moves
+    moves = default_moves(wanted.density) if moves is None else moves
     if not 0 < share <= 1 or not all(0 <= move < 1 for move in moves):
         raise DinpError("the share of the start must be above 0 and at most 1, moves at least 0 and below 1")
-    rng = np.random.default_rng(seed)
-    mask = start(plane, max(share * density, 1 / plane.size), seed)
-    return finish(_rounds(plane, mask, points, moves, rng), points, rng, progress, keep_on_interrupt)
+    mask = start(wanted.plane, max(share * wanted.density, 1 / wanted.plane.size), wanted.seed)
+    return _rounds(wanted.plane, mask, wanted.points, moves, wanted.rng)
 
 
 def default_moves(density: float) -> tuple[float, ...]:
@@ -103,14 +70,7 @@ def default_moves(density: float) -> tuple[float, ...]:
 
 
 def long_refined_mask(
-    image: np.ndarray,
-    density: float,
-    seed: int = 0,
-    *,
-    rounds: int = LONG,
-    start: Callable[[np.ndarray, float, int], np.ndarray] = learned_mask,
-    progress: Progress | None = None,
-    keep_on_interrupt: bool = False,
+    image: np.ndarray, density: float, seed: int = 0, *, rounds: int = LONG, **options: object
 ) -> np.ndarray:
     """The mask of the network, corrected in many rounds of an inpainting each, which move fewer and fewer points.
 
@@ -122,8 +82,7 @@ def long_refined_mask(
     if rounds < 1:
         raise DinpError(f"a long refinement needs at least one round, not {rounds}")
     moves = tuple(LONG_MOVES[0] + (LONG_MOVES[1] - LONG_MOVES[0]) * k / rounds for k in range(rounds))
-    common = {"progress": progress, "keep_on_interrupt": keep_on_interrupt}
-    return learned_refined_mask(image, density, seed, share=1.0, moves=moves, start=start, **common)
+    return learned_refined_mask(image, density, seed, moves=moves, **options)
 
 
 def _rounds(

@@ -1,19 +1,96 @@
 """What the searches for masks share: checked input, progress and interruption, Voronoi cells, cheap inpaintings."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from dinp.diffusion.inpaint import Inpainter
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import repaired
+from dinp.models.masks.binarise import point_count, repaired
 
 Progress = Callable[[float], object]
 Search = Iterator[tuple[float, np.ndarray]]  # the fraction done, and the best mask so far
 
 CYCLES = 2  # multigrid cycles from the last reconstruction: as good to a search as an exact solution
 AREA_EXPONENT = 0.3
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a search.
+
+    Attributes
+    ----------
+    plane : (H, W) float64
+        Finite grey values.
+    density : float
+        In (0, 1].
+    points : int
+        round(density * H * W), at least 1.
+    seed : int
+    rng : Generator
+        Begun with the seed.
+    """
+
+    plane: np.ndarray
+    density: float
+    points: int
+    seed: int
+    rng: np.random.Generator
+
+    def start(self, mask: np.ndarray) -> np.ndarray:
+        """A copy of a mask to start from; DinpError if it is not boolean, of another shape, or of other density."""
+        return checked_mask(mask, self.plane.shape, self.points)
+
+
+def mask_search(search: Callable[..., Search]) -> Callable[..., np.ndarray]:
+    """Make a method that chooses a mask of a search: (`Wanted`, options by keyword) -> `Search`.
+
+    All such methods are called and answer alike; what they say of themselves is their own.
+
+    Parameters (of the method)
+    --------------------------
+    image : (H, W) float
+        Grey values 0-255.
+    density : float
+        Known pixels per pixel, in (0, 1]: the mask has round(density * H * W), at least 1.
+    seed : int
+    progress : callable, optional
+        Called with the fraction done, 0-1.
+    keep_on_interrupt : bool
+        On KeyboardInterrupt return the best mask so far instead of raising it: thinned at random, or filled up evenly,
+        to the density where it has not got it yet.
+    **options
+        The search's own.
+
+    Returns
+    -------
+    (H, W) bool, with exactly the wanted number of points.
+
+    Raises
+    ------
+    DinpError
+        The density or an option is out of range, or the image is no plane of finite values.
+    """
+
+    @wraps(search)
+    def method(
+        image: np.ndarray,
+        density: float,
+        seed: int = 0,
+        *,
+        progress: Progress | None = None,
+        keep_on_interrupt: bool = False,
+        **options: object,
+    ) -> np.ndarray:
+        plane = checked_plane(image)
+        wanted = Wanted(plane, density, point_count(density, plane.shape), seed, np.random.default_rng(seed))
+        return finish(search(wanted, **options), wanted.points, wanted.rng, progress, keep_on_interrupt)
+
+    return method
 
 
 def checked_plane(image: np.ndarray) -> np.ndarray:
@@ -74,10 +151,12 @@ def with_count(mask: np.ndarray, points: int, rng: np.random.Generator) -> np.nd
     return repaired(mask, np.ones(mask.shape), points, rng) if surplus < 0 else mask
 
 
-def part(search: Search, first: float, last: float) -> Search:
-    """A search as the part of a longer one that takes it from the fraction `first` to the fraction `last`."""
-    for fraction, mask in search:
-        yield first + (last - first) * fraction, mask
+def one_after_another(first: Search, share: float, then: Callable[[np.ndarray], Search]) -> Search:
+    """A search, which takes this share of the time, and then the search that starts from its last mask."""
+    for fraction, mask in first:
+        yield share * fraction, mask
+    for fraction, best in then(mask):
+        yield share + (1 - share) * fraction, best
 
 
 def inpainted(mask: np.ndarray, plane: np.ndarray, start: np.ndarray | None = None, cycles: int = CYCLES) -> np.ndarray:
