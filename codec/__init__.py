@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from dinp._version import FORMAT_VERSION, __version__
-from dinp.bitstream.container import Container, pack, unpack
+from dinp.bitstream.container import COLOUR_420, GREY, Container, pack, unpack
 from dinp.errors import DinpError, DinpNotice
 from dinp.limits import MAX_PIXELS
-from dinp.pictures.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
+from dinp.pictures.planes import merge_planes, picture_from_array, picture_from_image, psnr, split_planes
 
 __all__ = [
     "FORMAT_VERSION",
@@ -199,7 +199,8 @@ def encode_with_report(
             start=previous and previous[0],
             progress=progress,
         )
-        data = pack(Container(width, height, original.ndim == 3, tuple(coded.sections)))
+        layout = COLOUR_420 if original.ndim == 3 else GREY
+        data = pack(Container(width, height, layout, tuple(coded.sections)))
         seconds = time.perf_counter() - start
         return coded, Encoding(data, original, coded.density, seconds, notices, coded.show)
 
@@ -237,7 +238,7 @@ def decode(
     from dinp.decoder import decode_planes
     from dinp.models import shipped_restoration
 
-    shapes = plane_shapes(container.height, container.width, colour=container.colour)
+    shapes = container.shapes
     notice = "this program does not have the restoration that the file names: the picture is shown without"
     try:
         restoration = shipped_restoration() if restore else None
@@ -270,8 +271,8 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
     from dinp.decoder import describe_section
 
     planes = []
-    shapes = plane_shapes(container.height, container.width, colour=container.colour)
-    for name, section, shape in zip(PLANE_NAMES[container.colour], container.sections, shapes, strict=True):
+    names = PLANE_NAMES[container.colour]
+    for name, section, shape in zip(names, container.sections, container.shapes, strict=True):
         plane = {"name": name, "width": shape[1], "height": shape[0], "bytes": len(section)}
         plane |= describe_section(section, shape)
         for kind in ("mask", "value"):

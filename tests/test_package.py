@@ -37,7 +37,7 @@ CODEC += ["dinp.decoder", "dinp.restoration", *BELOW]
 ROOMS = {
     "codec/bitstream": ["dinp.entropy", *BELOW],
     "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
-    "codec/pictures": ["dinp.bitstream.container", *BELOW],
+    "codec/pictures": ["dinp.bitstream.container", "dinp.bitstream.samples", *BELOW],
     "codec/encoder": CODEC,
     "codec/kernels": ["dinp._kernels"],
     "codec/decoder.py": ["dinp.bitstream", "dinp.diffusion", "dinp.restoration", *BELOW],

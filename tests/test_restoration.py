@@ -425,7 +425,7 @@ def newer(data):
     parts = unpack(data)
     section = bytearray(parts.sections[0])
     section[0] = (section[0] & 0b10011111) | 0b01000000
-    return pack(Container(parts.width, parts.height, parts.colour, (bytes(section),)))
+    return pack(Container(parts.width, parts.height, parts.layout, (bytes(section),)))
 
 
 def test_newer_restoration_is_left_out_with_a_notice():

@@ -26,7 +26,7 @@ from dinp.bitstream.steps import GREY, STEP_TABLE
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
 from dinp.models.training.data import read_arrays
-from dinp.pictures.planes import plane_shapes, split_planes
+from dinp.pictures.planes import split_planes
 from dinp.restoration import DecodedPlane, side_map
 
 FOLDERS = {"train": ("train/bsds", "train/cid22"), "tune": ("tune/cid22",)}
@@ -158,7 +158,7 @@ def examples(original: np.ndarray, file: bytes) -> list[Example]:
     """The planes of a picture (H, W) or (H, W, 3) uint8 and of its dinp file, one Example each."""
     container = unpack(file)
     planes = split_planes(original)
-    shapes = plane_shapes(container.height, container.width, colour=container.colour)
+    shapes = container.shapes
     found = []
     for plane, section, shape in zip(planes, container.sections, shapes, strict=True):
         code, known, _ = decode_section(section, shape)

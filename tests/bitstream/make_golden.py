@@ -10,7 +10,7 @@ import numpy as np
 from skimage import data
 
 import dinp
-from dinp.bitstream.container import Container, pack, unpack
+from dinp.bitstream.container import GREY, Container, pack, unpack
 
 FOLDER = Path(__file__).parent
 
@@ -49,15 +49,15 @@ def main() -> None:
     }
     (FOLDER / "golden").mkdir(exist_ok=True)
     for name, coded in pictures.items():
-        if write(FOLDER / "golden" / f"v1_{name}.dinp", coded):
-            dinp.decode(coded).save(FOLDER / "golden" / f"v1_{name}.png")
+        if write(FOLDER / "golden" / f"v1.0_{name}.dinp", coded):
+            dinp.decode(coded).save(FOLDER / "golden" / f"v1.0_{name}.png")
 
     good = pictures["grey_quality_30"]
     body, parsed = good[:-4], unpack(good)
     section = parsed.sections[0]
 
     def with_section(changed: bytes) -> bytes:
-        return pack(Container(parsed.width, parsed.height, parsed.colour, (changed,)))
+        return pack(Container(parsed.width, parsed.height, parsed.layout, (changed,)))
 
     errors = {
         "empty": b"",
@@ -66,9 +66,9 @@ def main() -> None:
         "text_mode_line_ends": good.replace(b"\r\n", b"\n"),
         "bit_flip": good[:40] + bytes([good[40] ^ 16]) + good[41:],
         "trailing_byte": good + b"\0",
-        "version_2": sealed(body[:6] + b"\x02" + body[7:]),
-        "reserved_flag": sealed(body[:7] + bytes([body[7] | 2]) + body[8:]),
-        "too_large": pack(Container(1 << 20, 1 << 20, False, (section,))),
+        "version_2": sealed(body[:6] + b"\x20" + body[7:]),
+        "reserved_flag": sealed(body[:7] + bytes([body[7] | 0x40]) + body[8:]),
+        "too_large": pack(Container(1 << 20, 1 << 20, GREY, (section,))),
         "section_reserved_bit": with_section(bytes([section[0] | 0x80]) + section[1:]),
         "section_structure_3": with_section(bytes([section[0] | 3]) + section[1:]),
         "section_step_index_176": with_section(section[:1] + b"\xb0" + section[2:]),
@@ -77,7 +77,7 @@ def main() -> None:
     }
     (FOLDER / "golden_errors").mkdir(exist_ok=True)
     for name, content in errors.items():
-        write(FOLDER / "golden_errors" / f"v1_{name}.dinp", content)
+        write(FOLDER / "golden_errors" / f"v1.0_{name}.dinp", content)
 
 
 if __name__ == "__main__":

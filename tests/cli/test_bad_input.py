@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dinp
-from dinp.bitstream.container import Container, pack, unpack
+from dinp.bitstream.container import COLOUR_420, GREY, Container, pack, unpack
 from dinp.encoder.planes import encode_planes
 
 
@@ -25,7 +25,7 @@ def free_mask_file():
     plane = waves(20, 25)
     mask = np.random.default_rng(7).random(plane.shape) < 0.1
     coded = encode_planes([plane.astype(float)], quality=50, mask=mask)
-    return pack(Container(25, 20, False, tuple(coded.sections)))
+    return pack(Container(25, 20, GREY, tuple(coded.sections)))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_random_sections_with_a_valid_checksum_decode_or_are_rejected():
                 section[0] &= 0x1D
                 section[1:2] = [int(rng.integers(0, 176))][: len(section) - 1]
             sections.append(bytes(section))
-        outcomes.append(decodes(pack(Container(width, height, colour, tuple(sections)))))
+        outcomes.append(decodes(pack(Container(width, height, COLOUR_420 if colour else GREY, tuple(sections)))))
     assert 0.02 < np.mean(outcomes) < 0.98  # neither way is left untried
 
 
@@ -143,7 +143,7 @@ def test_changed_sections_with_a_valid_checksum_decode_or_are_rejected(files):
                 if kind == 0
                 else (container.width, container.height)
             )
-            decodes(pack(Container(*size, container.colour, tuple(map(bytes, sections)))))
+            decodes(pack(Container(*size, container.layout, tuple(map(bytes, sections)))))
 
 
 def peak_memory(function):
@@ -159,19 +159,19 @@ def peak_memory(function):
 
 def test_damaged_sizes_allocate_nothing():
     """The size passes the limit, the checksum does not match: the checksum decides before anything is allocated."""
-    data = bytearray(pack(Container(9000, 9000, False, (bytes(50),))))
+    data = bytearray(pack(Container(9000, 9000, GREY, (bytes(50),))))
     data[-1] ^= 1
     assert peak_memory(lambda: dinp.decode(bytes(data))) < 100_000
 
 
 def test_sizes_above_the_limit_allocate_nothing():
-    data = pack(Container(1 << 28, 1 << 28, True, (bytes(9), bytes(9), bytes(9))))
+    data = pack(Container(1 << 28, 1 << 28, COLOUR_420, (bytes(9), bytes(9), bytes(9))))
     assert peak_memory(lambda: dinp.decode(data)) < 100_000
 
 
 def test_broken_sections_of_large_pictures_allocate_nothing_like_the_picture():
     for section in (b"", b"\0", b"\xff" * 50, b"\x14\xff" + bytes(50)):
-        data = pack(Container(9000, 9000, False, (section,)))
+        data = pack(Container(9000, 9000, GREY, (section,)))
         assert peak_memory(lambda data=data: dinp.decode(data)) < 1_000_000
 
 
