@@ -2,12 +2,12 @@
 
 #include "kernels.h"
 
-/* extern PyMethodDef diffusion_methods[]; and so on: one table a file */
+/* one table a file */
+extern PyMethodDef range_methods[];
 
 static int add_methods(PyObject *module)
 {
-    (void)module; /* PyModule_AddFunctions(module, diffusion_methods) || ... */
-    return 0;
+    return PyModule_AddFunctions(module, range_methods);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_methods}, {0, NULL}};
