@@ -1,4 +1,5 @@
-"""The inpainting operator: homogeneous diffusion from known data, its multigrid solver, tonal optimisation.
+"""The inpainting operator: homogeneous diffusion from known data, with or without barriers; its solver; tonal
+optimisation.
 
 May import `dinp.bitstream.structure` (what known data is), `dinp.errors` and `dinp.threads`; knows nothing of the
 encoder.

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dinp.diffusion.algebraic import BarrierOperator
 from dinp.diffusion.krylov import Iterations
 from dinp.diffusion.multigrid import Field, Hierarchy, blocks
 from dinp.errors import DinpError
@@ -31,11 +32,16 @@ class Inpainter:
     ----------
     mask : (H, W) bool
         The inpainting mask: True where values are known.
+    right : (H, W-1) bool, optional
+        Barriers: True where a crack separates a pixel from its right neighbour. Nothing diffuses across a crack.
+    down : (H-1, W) bool, optional
+        The same for a pixel and the one below.
 
     Raises
     ------
     DinpError
-        For a mask that has not two dimensions, or no known pixel.
+        For a mask that has not two dimensions, or no known pixel; for cracks of another shape or type, or that cut off
+        pixels from all known ones.
 
     Examples
     --------
@@ -45,7 +51,7 @@ class Inpainter:
     True
     """
 
-    def __init__(self, mask: ArrayLike) -> None:
+    def __init__(self, mask: ArrayLike, right: ArrayLike | None = None, down: ArrayLike | None = None) -> None:
         mask = np.asarray(mask)
         if mask.ndim != 2 or mask.dtype != np.bool_:
             raise DinpError(f"An inpainting mask is a two-dimensional boolean array, not {mask.ndim}-D {mask.dtype}.")
@@ -54,11 +60,18 @@ class Inpainter:
         self.mask = mask.copy()
         self.mask.flags.writeable = False
         self.shape: tuple[int, int] = mask.shape
+        self._lock = threading.Lock()
+        right, down = (
+            self._cracks(right, (self.shape[0], self.shape[1] - 1)),
+            self._cracks(down, (self.shape[0] - 1, self.shape[1])),
+        )
+        self._barriers = BarrierOperator(self.mask, right, down) if right.any() or down.any() else None
+        if self._barriers is not None:
+            return
         self._hierarchy = Hierarchy(self.mask)
         self._iterations = Iterations(self._hierarchy)
         i, j = np.nonzero(self.mask)
         self._known_in_bordered = (i + 1) * (self.shape[1] + 1) + j
-        self._lock = threading.Lock()
 
     def solve(
         self, values: ArrayLike, *, start: ArrayLike | None = None, tol: float = TOLERANCE, cycles: int | None = None
@@ -101,7 +114,7 @@ class Inpainter:
             x[...] = known.mean() if start is None else start[index]
             x[self.mask] = known
             with self._lock:
-                self._improve(x, tol, cycles, nested=start is None)
+                (self._barriers.improve if self._barriers else self._improve)(x, tol, cycles, nested=start is None)
         return out
 
     def solve_adjoint(
@@ -135,12 +148,23 @@ class Inpainter:
         out = np.zeros(residual.shape)
         for index in np.ndindex(residual.shape[:-2]):
             r = residual[index]
+            if self._barriers:
+                with self._lock:
+                    out[index][self.mask] = self._barriers.transposed(r, tol, cycles)
+                continue
             with self._lock:
                 y = self._potential(r, tol, cycles).ravel()
             # a known pixel receives the potential of its neighbours; in y's rows known pixels and the border hold 0
             row, at = self.shape[1] + 1, self._known_in_bordered
             out[index][self.mask] = r[self.mask] + (y[at - 1] + y[at + 1] + y[at - row] + y[at + row])
         return out
+
+    @staticmethod
+    def _cracks(given: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        cracks = np.zeros(shape, np.bool_) if given is None else np.asarray(given)
+        if cracks.shape != shape or cracks.dtype != np.bool_:
+            raise DinpError(f"Cracks are a boolean array of shape {shape} here, not {cracks.dtype} of {cracks.shape}.")
+        return cracks
 
     def _checked(self, x: ArrayLike, name: str) -> NDArray[np.float64]:
         x = np.asarray(x, dtype=np.float64)

@@ -1,0 +1,146 @@
+"""Diffusion with barriers: the sparse system of the unknown pixels, by pyamg's algebraic set-up.
+
+A crack between two pixels takes away their coupling. A geometric hierarchy, whose coarse cells straddle cracks, does
+not converge then; algebraic multigrid (Ruge and Stueben) does not couple what is not coupled.
+
+Each part of the picture that cracks cut off starts from the mean of its known values, which is all where it holds but
+one value.
+
+References
+----------
+J. W. Ruge, K. Stueben: Algebraic multigrid, in: Multigrid Methods, SIAM 1987.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from dinp.errors import DinpError
+
+Floats = NDArray[np.float64]
+
+MOST_STEPS = 200
+COARSEST = 200  # unknowns that are solved for directly
+
+
+class AlgebraicSolver:
+    """Approximate inverse of a symmetric, diagonally dominant sparse matrix: pyamg's cycles, conjugate gradients.
+
+    Parameters
+    ----------
+    A : (n, n) float64 sparse array
+        Any such matrix: of a graph of pixels, say.
+    """
+
+    def __init__(self, A: sp.csr_array) -> None:
+        import pyamg
+
+        A = sp.csr_array(A)
+        A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)  # what pyamg's kernels take
+        self.A = A
+        self.multilevel = pyamg.ruge_stuben_solver(A, max_coarse=COARSEST, coarse_solver="splu") if A.shape[0] else None
+
+    def solve(self, b: Floats, tol: float) -> Floats:
+        """Conjugate gradients until two steps in turn change nothing by more than a quarter of ``tol``."""
+        if not b.any():
+            return np.zeros_like(b)
+        return self.multilevel.solve(b, tol=tol / 4, maxiter=MOST_STEPS, accel=conjugate_gradients)
+
+    def cycles(self, b: Floats, count: int) -> Floats:
+        """A fixed number of V-cycles from zero: linear and symmetric in ``b``."""
+        if not b.any():
+            return np.zeros_like(b)
+        return self.multilevel.solve(b, tol=0.0, maxiter=count)
+
+
+def conjugate_gradients(
+    A: sp.csr_array,
+    b: Floats,
+    x0: Floats | None = None,
+    tol: float = 1e-5,
+    maxiter: int | None = None,
+    M: Any = None,  # noqa: ANN401
+    callback: Any = None,  # noqa: ANN401
+    residuals: list | None = None,
+) -> tuple[Floats, int]:
+    """Preconditioned conjugate gradients as pyamg calls them; ``tol`` bounds the last two steps, absolutely."""
+    x = np.zeros_like(b) if x0 is None else x0.copy()
+    r = b - A @ x
+    p, rho, small = np.zeros_like(b), 0.0, 0
+    for n in range(maxiter):
+        z = M @ r
+        before, rho = rho, float(np.sum(r * z))
+        if not rho > 0:
+            return x, 0
+        p = z + (rho / before) * p if n else z
+        Ap = A @ p
+        alpha = rho / float(np.sum(p * Ap))
+        x += alpha * p
+        r -= alpha * Ap
+        small = small + 1 if alpha * float(np.abs(p).max()) <= tol else 0
+        if small == 2:
+            return x, 0
+    return x, maxiter
+
+
+class BarrierOperator:
+    """The inpainting operator of a mask with cracks, and its adjoint: what `dinp.diffusion.inpaint` asks of a solver.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    right, down : (H, W-1), (H-1, W) bool
+        True where a crack is.
+
+    Raises
+    ------
+    DinpError
+        If cracks cut off pixels from all known ones.
+    """
+
+    def __init__(self, mask: NDArray[np.bool_], right: NDArray[np.bool_], down: NDArray[np.bool_]) -> None:
+        n = mask.size
+        index = np.arange(n, dtype=np.int32).reshape(mask.shape)
+        i = np.concatenate([index[:, :-1][~right], index[:-1][~down]])
+        j = np.concatenate([index[:, 1:][~right], index[1:][~down]])
+        links = sp.coo_array((np.ones(i.size), (i, j)), shape=(n, n)).tocsr()
+        links = (links + links.T).tocsr()
+        count, part = sp.csgraph.connected_components(links, directed=False)
+        self.mask = mask
+        self.known, self.unknown = np.flatnonzero(mask), np.flatnonzero(~mask)
+        self.part = part
+        self.values = np.bincount(part[self.known], minlength=count)
+        if not self.values.all():
+            raise DinpError("Cracks cut off pixels from all known ones: each part of the picture needs a known pixel.")
+        self.solved = self.unknown[self.values[part[self.unknown]] > 1]  # one value alone is everywhere
+        rows = links[self.solved]
+        self.B = rows[:, self.known].tocsr()
+        self.solver = AlgebraicSolver(sp.diags_array(np.asarray(links.sum(axis=1))[self.solved]) - rows[:, self.solved])
+
+    def improve(self, x: Floats, tol: float, cycles: int | None, nested: bool) -> None:
+        """Bring x (H, W), in place, nearer to the solution for its own values at mask pixels.
+
+        With `nested` the values of unknown pixels are not a start: parts take the mean of their known values.
+        """
+        flat = x.reshape(-1)
+        known, start = flat[self.known], flat[self.solved]
+        means = np.bincount(self.part[self.known], weights=known, minlength=self.values.size) / self.values
+        flat[self.unknown] = means[self.part[self.unknown]]
+        u = flat[self.solved] if nested else start
+        residual = self.B @ known - self.solver.A @ u
+        if cycles is None:
+            u += self.solver.solve(residual, tol)
+        else:
+            u += self.solver.cycles(residual, cycles + nested)
+        flat[self.solved] = u
+
+    def transposed(self, r: Floats, tol: float, cycles: int | None) -> Floats:
+        """The transposed operator, (number of known pixels,): with fixed cycles that of `improve` with `nested`."""
+        flat = r.reshape(-1).copy()
+        u = flat[self.solved]
+        y = self.solver.solve(u, tol / 255 / 4) if cycles is None else self.solver.cycles(u, cycles + 1)
+        flat[self.solved] -= self.solver.A @ y
+        left = np.bincount(self.part[self.unknown], weights=flat[self.unknown], minlength=self.values.size)
+        return flat[self.known] + self.B.T @ y + (left / self.values)[self.part[self.known]]
