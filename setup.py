@@ -4,7 +4,7 @@ import sys
 
 from setuptools import Extension, setup
 
-SOURCES = ["module", "range"]
+SOURCES = ["module"]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno"]
 
 setup(
@@ -12,7 +12,7 @@ setup(
         Extension(
             "dinp._kernels",
             [f"codec/kernels/{name}.c" for name in SOURCES],
-            depends=["codec/kernels/kernels.h", "codec/kernels/rangecoder.h"],
+            depends=["codec/kernels/kernels.h"],
             extra_compile_args=FLAGS,
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,

@@ -186,7 +186,7 @@ def encode_with_report(
     planes = split_planes(original)
     height, width = original.shape[:2]
     model = None if mask is not None and len(planes) == 1 else load_tree_model()
-    restoration = shipped_restoration() if restore else None
+    restoration = shipped_restoration(EFFORTS[effort].restoration) if restore else None
 
     def code(quality: float, previous: tuple[EncodedPicture, Encoding] | None) -> tuple[EncodedPicture, Encoding]:
         coded = encode_planes(
@@ -239,14 +239,10 @@ def decode(
     from dinp.models import shipped_restoration
 
     shapes = container.shapes
-    notice = "this program does not have the restoration that the file names: the picture is shown without"
-    try:
-        restoration = shipped_restoration() if restore else None
-    except DinpError as error:
-        restoration, notice = None, f"{error}: the picture is shown without"
-    planes, unrestored = decode_planes(list(container.sections), shapes, restoration=restoration, progress=progress)
-    if restore and unrestored:
-        warnings.warn(notice, DinpNotice, stacklevel=2)
+    restorations = shipped_restoration if restore else None
+    planes, missing = decode_planes(list(container.sections), shapes, restorations=restorations, progress=progress)
+    for reason in missing:
+        warnings.warn(f"{reason}: the picture is shown without", DinpNotice, stacklevel=2)
     return Image.fromarray(merge_planes(planes))
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from dinp.bitstream.section import PlaneCode, decode_section
 from dinp.bitstream.steps import GREY, STEP_TABLE
 from dinp.bitstream.structure import KnownData
-from dinp.restoration import VERSION, DecodedPlane, Restoration, side_map
+from dinp.errors import DinpError
+from dinp.restoration import DecodedPlane, Restoration, side_map
 from dinp.threads import single_blas
 
 
@@ -39,17 +40,17 @@ def decode_planes(
     sections: list[bytes],
     shapes: list[tuple[int, int]],
     *,
-    restoration: Restoration | None = None,
+    restorations: Callable[[int], Restoration] | None = None,
     progress: Callable[[float], None] | None = None,
-) -> tuple[list[np.ndarray], int]:
-    """Planes, and how many of them a restoration was meant for that they did not get.
+) -> tuple[list[np.ndarray], list[str]]:
+    """Planes, and why some of them were not restored as their sections ask.
 
     Returns
     -------
     planes : list of (H, W) float64
         Grey values nominally 0-255, neither rounded nor clipped.
-    unrestored : int
-        Number of planes whose section names a restoration that is not the given one.
+    missing : list of str
+        What `restorations` says of those that are not at hand, each once.
 
     Parameters
     ----------
@@ -57,8 +58,9 @@ def decode_planes(
         One a plane.
     shapes : list of (int, int)
         Height and width of each plane.
-    restoration : Restoration, optional
-        Without it planes stay as the diffusion leaves them.
+    restorations : callable, optional
+        (version) -> Restoration; raises DinpError for one that is not at hand. Without it planes stay as the diffusion
+        leaves them.
     progress : callable, optional
         Called with the fraction done, 0-1.
 
@@ -69,17 +71,18 @@ def decode_planes(
     """
     parsed = [decode_section(data, shape)[:2] for data, shape in zip(sections, shapes, strict=True)]
     planes = []
-    unrestored = 0
+    missing: dict[str, None] = {}
     for code, known in parsed:
         plane = reconstruct(code, known)
-        if restoration is not None and code.restoration == VERSION:
-            plane = restored(code, known, plane, restoration)
-        elif code.restoration:
-            unrestored += 1
+        if restorations is not None and code.restoration:
+            try:
+                plane = restored(code, known, plane, restorations(code.restoration))
+            except DinpError as error:
+                missing[str(error)] = None
         planes.append(plane)
         if progress:
             progress(len(planes) / len(sections))
-    return planes, unrestored
+    return planes, list(missing)
 
 
 def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:

@@ -30,6 +30,13 @@ def smooth_plane(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
     return np.clip(plane, 0, 255)
 
 
+def photograph() -> np.ndarray:
+    """A part of a photograph, (192, 256) uint8."""
+    from skimage.data import camera
+
+    return camera()[40:232, 120:376].copy()
+
+
 @pytest.fixture(params=[(1, 1), (1, 40), (40, 1), (33, 65), (64, 96), (100, 37)], ids=lambda s: f"{s[0]}x{s[1]}")
 def shape(request):
     return request.param

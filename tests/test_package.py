@@ -33,7 +33,7 @@ def belongs(module, package):
 # What each room may import of this package beside itself: the table of CONTRIBUTING.md.
 BELOW = ["dinp.errors", "dinp.kernels", "dinp.limits", "dinp.threads", "dinp._version"]
 CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
-CODEC += ["dinp.decoder", "dinp.restoration", *BELOW]
+CODEC += ["dinp.decoder", "dinp.restoration", "dinp.tiles", *BELOW]
 ROOMS = {
     "codec/bitstream": ["dinp.entropy", *BELOW],
     "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
@@ -41,7 +41,8 @@ ROOMS = {
     "codec/encoder": CODEC,
     "codec/kernels": ["dinp._kernels"],
     "codec/decoder.py": ["dinp.bitstream", "dinp.diffusion", "dinp.restoration", *BELOW],
-    "codec/restoration.py": ["dinp.entropy.tree", *BELOW],
+    "codec/restoration.py": ["dinp.entropy.tree", "dinp.tiles", *BELOW],
+    "codec/tiles.py": [],
     "entropy": ["dinp.errors", "dinp.kernels", "dinp.threads"],
     "models/networks": CODEC,
     "models/weights": ["dinp.models.networks", *CODEC],

@@ -3,12 +3,13 @@ r"""A plane's section: mask structure and values to bytes and back. This docstri
 A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
 
     byte 0   bit 7     reserved, must be 0
-             bits 6-5  restoration: 0 none, 1 version 1 (`dinp.restoration`); a decoder that does not have the version
-                       named here shows the plane without, and says so
+             bits 6-5  restoration: 0 none; 1, 2 these versions (`dinp.restoration`); 3 the version that byte 2 names.
+                       A decoder that does not have the version shows the plane without, and says so
              bits 4-2  k: log2 of the root side (structure 0: 1..7) or of each value's cell side (structure 1: 0..7)
              bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
     byte 1   step index q, 0..175; 176..255 must be rejected
-    byte 2.. range-coded stream: first the structure, then the values
+    byte 2   only if bits 6-5 of byte 0 are 3: version of the restoration, 3..255; 0..2 must be rejected
+    then     range-coded stream: first the structure, then the values
 
 Structure 0 (`dinp.entropy.tree`, coded by `dinp.entropy.tree_coder`): split flags of a quadtree with roots of side
 2^k. Each leaf holds one value; it stands at the leaf's central pixel or central 2x2 block (`dinp.bitstream.structure`).
@@ -41,6 +42,7 @@ from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, decode_values, encode_
 from dinp.errors import DinpError
 
 TREE, FREE_MASK = 0, 1
+LATER = 3  # versions of the restoration from here on take a byte of their own
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class PlaneCode:
     levels : (n,) int64
         One level a value, |level| <= 2^14.
     restoration : int
-        Version of the restoration that comes after the inpainting, 0 for none.
+        Version of the restoration that comes after the inpainting, 0..255, 0 for none.
     """
 
     structure: Tree | np.ndarray
@@ -86,7 +88,7 @@ def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
 def encode_stream(
     structure: Tree | np.ndarray, known: KnownData, step_index: int, levels_of: LevelsOf
 ) -> tuple[bytes, np.ndarray, dict[str, float]]:
-    """A section without its first two bytes, for levels that are chosen on the way.
+    """A section without its header, for levels that are chosen on the way.
 
     Parameters
     ----------
@@ -113,10 +115,11 @@ def encode_stream(
 
 
 def section_header(code: PlaneCode) -> bytes:
-    """The first two bytes of a section."""
+    """The bytes of a section before its stream."""
     kind = TREE if isinstance(code.structure, Tree) else FREE_MASK
-    fields = int2ba(code.restoration, 3) + int2ba(code.side_log2, 3) + int2ba(kind, 2)
-    return fields.tobytes() + bytes([code.step_index])
+    fields = int2ba(min(code.restoration, LATER), 3) + int2ba(code.side_log2, 3) + int2ba(kind, 2)
+    later = [code.restoration] if code.restoration >= LATER else []
+    return fields.tobytes() + bytes([code.step_index, *later])
 
 
 def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
@@ -144,7 +147,14 @@ def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, Know
     restoration, side_log2, kind, step_index = ba2int(fields[1:3]), ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
     if fields[0] or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
         raise DinpError("the file is damaged: a plane's section has an invalid header")
-    decoder = RangeDecoder(data[2:])
+    start = 2
+    if restoration == LATER:
+        if len(data) < 3:
+            raise DinpError("the file is damaged: a plane's section is too short")
+        restoration, start = data[2], 3
+        if restoration < LATER:
+            raise DinpError("the file is damaged: a plane's section has an invalid header")
+    decoder = RangeDecoder(data[start:])
     structure: Tree | np.ndarray
     if kind == TREE:
         structure = decode_tree(decoder, shape, side_log2)

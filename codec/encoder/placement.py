@@ -36,7 +36,7 @@ class Effort:
     `descents`, steps along the gradient through it, and `repeats` of the choice of levels along that gradient, see
     `dinp.encoder.anticipation`. With `windows` a part of the plane, or a clear gain before quantisation, may tell that
     restoration pays. Values are optimised anew while their levels are chosen, whenever `renewal` times as many are
-    quantised as the time before.
+    quantised as the time before. `restoration` is the version that the decoder may be asked for.
     """
 
     share: float
@@ -48,12 +48,13 @@ class Effort:
     descents: int = 0
     repeats: int = 0
     renewal: float = 1.5
+    restoration: int = 2
 
 
 EFFORTS = {
     1: Effort(1.0, 0, 0, windows=True, renewal=2.5),
     2: Effort(0.75, 2, 1, anticipate=True, windows=True),
-    3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2),
+    3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2, restoration=1),
 }
 DEFAULT_EFFORT = EFFORTS[2]
 STAGE_GROWTH = 0.1  # what needs about a tenth more points than its start has deserves one more stage

@@ -24,7 +24,7 @@ from dinp.encoder.levels import level_choice
 from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.errors import DinpError
 from dinp.pictures.planes import merge_planes
-from dinp.restoration import VERSION, Restoration
+from dinp.restoration import Restoration
 from dinp.threads import in_parallel, single_blas
 
 ROOT_LOG2 = 5
@@ -139,7 +139,7 @@ def encode_plane(
         wins = restoration is not None and _wins(plane, best, known, restoration, windows=windows)
     code, show = best.code, best.plain
     if wins:
-        code = replace(code, restoration=VERSION)
+        code = replace(code, restoration=restoration.version)
         show = cache(lambda: restored(code, known, best.plain(), restoration))
     return section_header(code) + best.stream, show, known.y.size, best.information
 

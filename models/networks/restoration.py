@@ -1,5 +1,6 @@
-"""The restoration network in torch, for training; `dinp.restoration` specifies it and runs it in numpy."""
+"""The restoration networks in torch, for training; `dinp.restoration` specifies them."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -14,19 +15,42 @@ class RestorationNetwork(nn.Module):
 
     Parameters
     ----------
-    widths : sequence of 4 ints
+    widths : sequence of ints
         Channels at strides 2, 4, 8 and 16.
+    encode, decode : sequences of 4 and 3 ints, optional
+        Channels inside the residual blocks on the way down, and on the way up; 0: no block there. By default those of
+        the outside.
+    head : int
+        Side of the last layer's kernel.
+
+    Notes
+    -----
+    Version 1 of the restoration has the widths 40, 64, 96 and 112; version 2 has 32, 64, 96 and 112, with 16, 32, 64
+    and 112 channels inside the blocks on the way down, 16, 32 and 64 on the way up, and a last kernel of 1x1.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (40, 56, 72, 72)) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (40, 56, 72, 72),
+        encode: Sequence[int] | None = None,
+        decode: Sequence[int] | None = None,
+        head: int = 3,
+    ) -> None:
         super().__init__()
         self.config = {"widths": list(widths)}
+        if encode is not None:
+            self.config["encode"] = list(encode)
+        if decode is not None:
+            self.config["decode"] = list(decode)
+        if head != 3:
+            self.config["head"] = head
+        encode, decode = encode or widths, decode or widths[:-1]
         self.stem = nn.Conv2d(INPUTS, widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
-        self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
-        self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
-        self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
+        self.encode = nn.ModuleList(_block(*sizes) for sizes in zip(widths, encode, strict=True))
+        self.decode = nn.ModuleList(_block(*sizes) for sizes in zip(widths[:-1], decode, strict=True))
+        self.head = nn.Conv2d(widths[0], 4, head, padding=head // 2)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -51,3 +75,7 @@ class RestorationNetwork(nn.Module):
             x = functional.interpolate(self.up[i](x), scale_factor=2, mode="nearest")
             x = self.decode[i](encoded[i] + x)
         return self.head(functional.relu(x))
+
+
+def _block(width: int, inner: int) -> nn.Module:
+    return ResidualBlock(width, inner) if inner else nn.Identity()

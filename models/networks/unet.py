@@ -17,10 +17,12 @@ class ResidualBlock(nn.Module):
     Without batch or group statistics a crop and a whole picture are treated alike, and a batch of one will do.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, inner: int | None = None) -> None:
+        """Of so many channels outside and, if they differ, inside."""
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        inner = inner or width
+        self.first = nn.Conv2d(width, inner, 3, padding=1)
+        self.second = nn.Conv2d(inner, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 

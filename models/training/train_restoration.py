@@ -29,7 +29,7 @@ from dinp.models.training.options import add_start_options, run_training, traini
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.restoration_data import Example, load_examples
 from dinp.models.training.run import Run
-from dinp.models.weights.restoration import load_restoration
+from dinp.models.weights.files import read_weights
 from dinp.restoration import MULTIPLE, correction_scale, network_input
 
 CROP = 128  # pixels
@@ -220,7 +220,7 @@ def train(
     if resume:
         run.resume(out, "valid_db")
     elif start is not None:
-        widen(run.network, load_restoration(start).weights)
+        widen(run.network, read_weights("restoration", start).arrays)
         run.begin_with(run.network)
     run.share()
     network = run.model

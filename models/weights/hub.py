@@ -2,10 +2,8 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.networks.restoration import RestorationNetwork
 from dinp.models.networks.tree import TreeNetwork
+from dinp.models.weights.files import CONFIG, FOREIGN, read_weights, shipped
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "inpainting": InpaintingNetwork,
@@ -24,9 +23,6 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "restoration": RestorationNetwork,
     "tree": TreeNetwork,
 }
-CONFIG = "config"
-# what reading a file that is no file of weights, or of other shapes, may raise
-_FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, zipfile.BadZipFile)
 
 MaskModel = Callable[[np.ndarray, float], np.ndarray]
 TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
@@ -70,21 +66,13 @@ def load_network(kind: str, path: Path | None = None) -> nn.Module:
     DinpError
         The file is missing, is no file of weights, or holds another network.
     """
-    source = resources.files("dinp.models").joinpath("weights", f"{kind}.npz") if path is None else Path(path)
+    source = shipped(f"{kind}.npz") if path is None else Path(path)
+    weights = read_weights(kind, source)
     try:
-        with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as archive:
-            config = json.loads(str(archive[CONFIG]))
-            names = [name for name in archive.files if name != CONFIG]
-            state = {name: torch.from_numpy(archive[name].astype(np.float32)) for name in names}
-        found = config.pop("network")
-        network = NETWORKS[found](**config)
-        network.load_state_dict(state)
-    except FileNotFoundError:
-        raise DinpError(f"the weights {source} are missing: give the path of a trained network") from None
-    except _FOREIGN as error:
+        network = NETWORKS[kind](**weights.config)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
+    except FOREIGN as error:
         raise DinpError(f"{source} does not hold weights of a network: {error}") from None
-    if found != kind:
-        raise DinpError(f"{source} does not hold a {kind} network: give the weights of one")
     return network.eval().to(memory_format=torch.channels_last)
 
 

@@ -1,38 +1,60 @@
-"""The shipped restoration network, without torch: what decoding needs of this package."""
+"""The shipped restoration networks, run by onnxruntime: what decoding needs of this package."""
 
-import json
-import zipfile
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from dinp.errors import DinpError
-from dinp.restoration import Restoration
+from dinp.models.weights.files import Weights, read_weights, shipped
+from dinp.models.weights.runtime import OnnxNetwork
+from dinp.restoration import VERSIONS, Restoration
 
-_FOREIGN = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
+FILES = {1: "restoration", 2: "restoration2"}
 
 
-def load_restoration(path: Path | None = None) -> Restoration:
-    """A restoration network, from a file of `dinp.models.weights.hub.save_weights`, or the shipped one.
+class OnnxRestoration:
+    """A restoration network, see `dinp.restoration.Network`.
+
+    Parameters
+    ----------
+    graph : str
+        Name of the graph, see `OnnxNetwork`; that of the gradient is made when it is first asked for.
+    weights : Weights
+    """
+
+    def __init__(self, graph: str, weights: Weights) -> None:
+        self._forward = OnnxNetwork(graph, weights.arrays)
+        self._backward = OnnxNetwork(f"{graph}_gradient", weights.arrays)
+
+    def correction(self, x: np.ndarray) -> np.ndarray:
+        return self._forward(["correction"], input=x[None])[0][0]
+
+    def gradient(self, x: np.ndarray, wanted: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs = ["correction", "gradient"]
+        correction, gradient = self._backward(outputs, input=x[None], wanted=wanted[None], covered=covered[None])
+        return correction[0], gradient[0]
+
+
+def load_restoration(version: int, path: Path | None = None) -> Restoration:
+    """A version of the restoration, with the weights of a file in place of those that ship with the package.
 
     Raises
     ------
     DinpError
-        The file is missing, or holds no restoration network.
+        There is no such version, the file is missing, or holds no restoration network of this version's form.
     """
-    source = resources.files("dinp.models").joinpath("weights", "restoration.npz") if path is None else Path(path)
+    if version not in VERSIONS:
+        raise DinpError(f"this program does not have the restoration that the file names, version {version}")
+    name = FILES[version]
     try:
-        with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if json.loads(str(archive["config"]))["network"] != "restoration":
-                raise ValueError("it holds another network")
-            return Restoration({name: archive[name] for name in archive.files if name != "config"})
-    except _FOREIGN as error:
+        weights = read_weights("restoration", shipped(f"{name}.npz") if path is None else Path(path))
+    except DinpError as error:
         raise DinpError(f"the weights of the restoration network cannot be read: {error}") from None
+    return Restoration(OnnxRestoration(name, weights), version)
 
 
 @cache
-def shipped_restoration() -> Restoration:
-    """The network that ships with the package, loaded once."""
-    return load_restoration()
+def shipped_restoration(version: int) -> Restoration:
+    """A version with the weights that ship with the package, loaded once; raises as `load_restoration`."""
+    return load_restoration(version)

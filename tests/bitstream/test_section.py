@@ -1,5 +1,7 @@
 """Sections: a plane's code to bytes and back, and the planes that come out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import random_tree, smooth_plane
@@ -63,6 +65,24 @@ def test_every_truncation_and_random_sections_raise_only_dinp_errors():
             pass
 
 
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 255])
+def test_every_version_of_the_restoration_can_be_named(version):
+    code = replace(tree_code((40, 50)), restoration=version)
+    data, _ = encode_section(code)
+    plain, _ = encode_section(tree_code((40, 50)))
+    assert len(data) == len(plain) + (version >= 3)
+    assert decode_section(data, (40, 50))[0].restoration == version
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_versions_of_the_header_itself_are_not_named_by_a_byte(version):
+    data, _ = encode_section(replace(tree_code((40, 50)), restoration=3))
+    with pytest.raises(DinpError, match="invalid header"):
+        decode_section(data[:2] + bytes([version]) + data[3:], (40, 50))
+    with pytest.raises(DinpError, match="too short"):
+        decode_section(data[:2], (40, 50))
+
+
 def test_a_longer_section_is_refused():
     data, _ = encode_section(tree_code((40, 50)))
     with pytest.raises(DinpError):
@@ -86,8 +106,8 @@ def test_description_needs_no_solver(monkeypatch):
 def test_encoder_knows_what_the_decoder_gets(shape, quality):
     planes = [smooth_plane(shape), smooth_plane((-(-shape[0] // 2), -(-shape[1] // 2)), 1)]
     encoded = encode_planes(planes, quality=quality, effort=Effort(0.6, 1, 1))
-    decoded, unrestored = decode_planes(encoded.sections, [p.shape for p in planes])
-    assert unrestored == 0
+    decoded, missing = decode_planes(encoded.sections, [p.shape for p in planes])
+    assert missing == []
     for ours, theirs in zip([show() for show in encoded.shown], decoded, strict=True):
         assert np.array_equal(ours, theirs)
 

@@ -1,0 +1,109 @@
+"""Tiles of a plane: which of them a restoration leaves alone, and rectangles that cover the others.
+
+A restoration sees some pixels around what it corrects, so a small rectangle costs much more than its area: rectangles
+are divided only where that saves work. How they are chosen does not matter for the result, up to rounding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+SIDE = 128  # pixels of a tile
+SMOOTH_LOG2 = 4  # leaves of at least this side, log2, need no correction
+MOST_ALONE = 0.75  # of the tiles; where more of them qualify all of the error may lie there, and none is left alone
+LARGEST = 12  # tiles of a rectangle's side: bounds the memory that a restoration takes
+
+Part = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of tiles.
+
+    Attributes
+    ----------
+    seen : two slices
+        Its rows and columns in the plane, and the margin around them.
+    tile : two slices
+        Its rows and columns in the plane.
+    inside : two slices
+        The same in `seen`.
+    wanted : (H, W) bool, optional
+        Its pixels that are not left alone; None for all.
+    """
+
+    seen: Part
+    tile: Part
+    inside: Part
+    wanted: np.ndarray | None
+
+
+def all_tiles(shape: tuple[int, int]) -> np.ndarray:
+    """Every tile of a plane is wanted, (ceil(H / 128), ceil(W / 128)) bool."""
+    return np.ones(tuple(-(-side // SIDE) for side in shape), dtype=bool)
+
+
+def rough_tiles(side_log2: np.ndarray) -> np.ndarray:
+    """The tiles that a restoration does not leave alone, (ceil(H / 128), ceil(W / 128)) bool.
+
+    Parameters
+    ----------
+    side_log2 : (H, W) uint8
+        log2 of the side of the cell that holds each pixel.
+    """
+    rows, columns = (np.arange(0, side, SIDE) for side in side_log2.shape)
+    least = np.minimum.reduceat(np.minimum.reduceat(side_log2, rows, axis=0), columns, axis=1)
+    rough = least < SMOOTH_LOG2
+    return rough if np.count_nonzero(~rough) <= MOST_ALONE * rough.size else np.ones_like(rough)
+
+
+def windows(tiles: np.ndarray, shape: tuple[int, int], margin: int) -> Iterator[Window]:
+    """Windows whose rectangles cover the wanted `tiles` of a plane and do not overlap."""
+    for top, bottom, left, right in _rectangles(tiles, margin / SIDE, (0, tiles.shape[0], 0, tiles.shape[1])):
+        tile, seen, inside = [], [], []
+        for first, last, side in ((top, bottom, shape[0]), (left, right, shape[1])):
+            start, end = SIDE * first, min(SIDE * last, side)
+            begin = max(0, start - margin)
+            tile.append(slice(start, end))
+            seen.append(slice(begin, min(end + margin, side)))
+            inside.append(slice(start - begin, end - begin))
+        chosen = tiles[top:bottom, left:right]
+        wanted = None
+        if not chosen.all():
+            full = chosen.repeat(SIDE, axis=0).repeat(SIDE, axis=1)
+            wanted = full[: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
+        yield Window(tuple(seen), tuple(tile), tuple(inside), wanted)
+
+
+def _rectangles(tiles: np.ndarray, margin: float, within: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    """Rectangles (top, bottom, left, right) of at most LARGEST tiles' side around the wanted tiles in one."""
+    top, bottom, left, right = within
+    rows, columns = (np.flatnonzero(tiles[top:bottom, left:right].any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    bottom, right = top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
+    top, left = top + int(rows[0]), left + int(columns[0])
+    height, width = bottom - top, right - left
+    fits = max(height, width) <= LARGEST
+    whole = (top, bottom, left, right)
+    if fits and tiles[top:bottom, left:right].all():
+        return [whole]
+    length = max(height, width)
+    parts = 2 if fits else -(-length // LARGEST)
+    cuts = [length * k // parts for k in range(parts + 1)]
+    if height >= width:
+        cut = [(top + a, top + b, left, right) for a, b in pairwise(cuts)]
+    else:
+        cut = [(top, bottom, left + a, left + b) for a, b in pairwise(cuts)]
+    divided = [found for part in cut for found in _rectangles(tiles, margin, part)]
+    if fits and sum(_cost(part, margin) for part in divided) >= _cost(whole, margin):
+        return [whole]
+    return divided
+
+
+def _cost(part: tuple[int, int, int, int], margin: float) -> float:
+    """Tiles that are worked on for a rectangle, those of its margin included."""
+    top, bottom, left, right = part
+    return (bottom - top + 2 * margin) * (right - left + 2 * margin)

@@ -1,0 +1,106 @@
+"""Networks as ONNX graphs without their weights, which a runtime is given by name from the files of weights.
+
+So every weight is kept once, and a graph takes a few kilobytes. Weights are widened from 16 to 32 bits when they are
+read; all arithmetic is in float32.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+IR_VERSION = 8  # the oldest for this opset: any runtime since 2022 reads it
+ELSEWHERE = "weights"  # where the graph says that the weights are; nothing is read from there
+
+
+class Graph:
+    """Nodes of a network under construction; values are named by strings.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple
+        Shape of each weight, by its name in the file of weights.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.shapes = shapes
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._used: dict[str, None] = {}
+
+    def node(self, kind: str, *inputs: str, name: str | None = None, **attributes: object) -> str:
+        """One operation; returns the name of what it gives."""
+        out = name or f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
+        return out
+
+    def constant(self, value: object, kind: type = np.float32) -> str:
+        """A small tensor, kept in the graph."""
+        array = np.asarray(value, dtype=kind)
+        name = f"{array.dtype.name}_{'_'.join(map(str, array.ravel().tolist()))}_{array.ndim}"
+        self._constants.setdefault(name, numpy_helper.from_array(array, name))
+        return name
+
+    def weight(self, name: str) -> str:
+        """A weight as it is."""
+        self._used[name] = None
+        return name
+
+    def convolution(self, x: str, name: str, output: str | None = None, *, bias: bool = True, stride: int = 1) -> str:
+        """A layer of a square kernel over a border of zeros, or of disjoint blocks."""
+        side = self.shapes[f"{name}.weight"][2]
+        parts = [self.weight(f"{name}.{part}") for part in ("weight", "bias")[: 1 + bias]]
+        pads = [side // 2] * 4 if side % 2 else [0] * 4
+        return self.node("Conv", x, *parts, name=output, kernel_shape=[side, side], pads=pads, strides=[stride] * 2)
+
+    def transposed(self, x: str, name: str, inputs: int | None = None, output: str | None = None) -> str:
+        """The transpose of a layer of odd kernel and stride 1, without its bias; to its first `inputs` channels."""
+        side = self.shapes[f"{name}.weight"][2]
+        weight = self.weight(f"{name}.weight")
+        if inputs is not None:
+            weight = self._slice(weight, [0], [inputs], [1], [1])
+        weight = self.node("Transpose", weight, perm=[1, 0, 2, 3])
+        if side > 1:
+            weight = self._slice(weight, [side - 1] * 2, [-side - 1] * 2, [2, 3], [-1] * 2)
+        return self.node("Conv", x, weight, name=output, kernel_shape=[side, side], pads=[side // 2] * 4)
+
+    def _slice(self, x: str, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> str:
+        return self.node("Slice", x, *(self.constant(part, np.int64) for part in (starts, ends, axes, steps)))
+
+    def doubled(self, x: str) -> str:
+        """Every sample repeated in a 2x2 block."""
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.node("Resize", x, "", self.constant([1, 1, 2, 2]), **how)
+
+    def positive(self, x: str) -> str:
+        """1 where a field is above 0, elsewhere 0."""
+        return self.node("Cast", self.node("Greater", x, self.constant([0.0])), to=TensorProto.FLOAT)
+
+    def block(self, x: str, name: str, tape: list[str] | None = None) -> str:
+        """A residual block, if there is one; where its rectified features are positive goes on the tape."""
+        if f"{name}.first.weight" not in self.shapes:
+            return x
+        y = self.convolution(self.node("Relu", x), f"{name}.first")
+        if tape is not None:
+            tape += [self.positive(x), self.positive(y)]
+        return self.node("Add", self.convolution(self.node("Relu", y), f"{name}.second"), x)
+
+    def model(self, inputs: Mapping[str, list[int | str]], outputs: Mapping[str, list[int | str]]) -> onnx.ModelProto:
+        """The graph between inputs and outputs of some shapes, float32 all."""
+
+        def values(shapes: Mapping[str, list[int | str]]) -> list[onnx.ValueInfoProto]:
+            return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+
+        tensors = [*self._constants.values(), *map(self._elsewhere, self._used)]
+        graph = helper.make_graph(self._nodes, "network", values(inputs), values(outputs), tensors)
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="dinp")
+        made.ir_version = IR_VERSION
+        return made
+
+    def _elsewhere(self, name: str) -> onnx.TensorProto:
+        tensor = onnx.TensorProto(name=name, dims=self.shapes[name], data_type=TensorProto.FLOAT)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=ELSEWHERE)
+        return tensor

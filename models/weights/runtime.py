@@ -1,0 +1,82 @@
+"""Networks run by onnxruntime: a graph of `dinp.models.weights.export` and weights of a file, made one on first use.
+
+Results do not depend on the number of threads, which is `dinp.threads.thread_count`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dinp.errors import DinpError
+from dinp.models.weights.files import shipped
+from dinp.threads import thread_count
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+_ERRORS_ONLY = 3
+_inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
+
+
+class OnnxNetwork:
+    """A network as a function of numpy arrays.
+
+    Parameters
+    ----------
+    graph : str
+        Name of a graph that ships with the package, without its ending.
+    weights : mapping of str to float32 array
+        Those that the graph names, in the shapes that it says.
+    """
+
+    def __init__(self, graph: str, weights: Mapping[str, np.ndarray]) -> None:
+        self.graph = graph
+        self._weights = weights
+        self._lock = Lock()
+        self._made: tuple[tuple[int, int], InferenceSession] | None = None
+
+    def __call__(self, outputs: Sequence[str], /, **given: np.ndarray) -> list[np.ndarray]:
+        """The named outputs for the given inputs, float32 arrays all.
+
+        Raises
+        ------
+        DinpError
+            The graph cannot be read, or the weights do not fit it.
+        """
+        inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in given.items()}
+        return self._session().run(list(outputs), inputs)
+
+    def _session(self) -> "InferenceSession":
+        """The session of this process and number of threads."""
+        key = os.getpid(), thread_count()
+        with self._lock:
+            if self._made is None or self._made[0] != key:
+                if self._made is not None and self._made[0][0] != key[0]:
+                    _inherited.append(self._made)
+                self._made = key, self._make(key[1])
+            return self._made[1]
+
+    def _make(self, threads: int) -> "InferenceSession":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the cores
+        try:
+            graph = shipped(f"{self.graph}.onnx").read_bytes()
+            options.add_external_initializers(list(self._values), list(self._values.values()))
+            return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime has a dozen classes of its own
+            raise DinpError(f"the network {self.graph} cannot be made: {str(error).splitlines()[0]}") from None
+
+    @cached_property
+    def _values(self) -> dict:
+        from onnxruntime import OrtValue
+
+        return {name: OrtValue.ortvalue_from_numpy(array) for name, array in self._weights.items()}
