@@ -4,7 +4,7 @@ import sys
 
 from setuptools import Extension, setup
 
-SOURCES = ["module"]
+SOURCES = ["module", "binarisation"]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno"]
 
 setup(

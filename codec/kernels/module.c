@@ -2,12 +2,11 @@
 
 #include "kernels.h"
 
-/* extern PyMethodDef diffusion_methods[]; and so on: one table a file */
+extern PyMethodDef binarisation_methods[];
 
 static int add_methods(PyObject *module)
 {
-    (void)module; /* PyModule_AddFunctions(module, diffusion_methods) || ... */
-    return 0;
+    return PyModule_AddFunctions(module, binarisation_methods);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_methods}, {0, NULL}};

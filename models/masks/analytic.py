@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, laplace
 
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import binarise, point_count
+from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise, point_count
 
 SMOOTHING = 0.3  # of the analytic mask, in mean distances of known pixels
 
@@ -74,7 +74,7 @@ def analytic_mask(image: np.ndarray, density: float, seed: int = 0, *, sigma: fl
     points = point_count(density, image.shape)
     sigma = min(SMOOTHING / math.sqrt(density), math.hypot(*image.shape)) if sigma is None else sigma
     confidence = np.abs(laplace(gaussian_filter(image, sigma, mode="reflect"), mode="reflect"))
-    return binarise(confidence, points=points, seed=seed, lloyd=0)
+    return binarise(confidence, points=points, seed=seed, method=ERROR_DIFFUSION, lloyd=0)
 
 
 def _plane(image: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Binarisation: from confidences to an inpainting mask with exactly the wanted number of known pixels.
 
-Taking the n most confident pixels clusters them, and drawing at random scatters them; error diffusion spreads them
-evenly at the local density that the confidences ask for, and a few Lloyd steps even out what its raster order left.
+Taking the n most confident pixels clusters them, and drawing at random scatters them. Mass eating puts points where
+confidence peaks and keeps them apart: best where values are tonally optimised. Error diffusion spreads them evenly at the
+local density that the confidences ask for, and a few Lloyd steps even out what its raster order left: best where known
+pixels keep the picture's own values.
 """
 
 import numpy as np
@@ -9,8 +11,10 @@ from scipy.ndimage import distance_transform_edt
 
 from dinp.diffusion.inpaint import Inpainter
 from dinp.errors import DinpError
+from dinp.models.masks.mass_eating import mass_eating
 
 LLOYD_STEPS = 4
+MASS_EATING, ERROR_DIFFUSION = METHODS = ("mass eating", "error diffusion")
 _TIE = 1e-9
 
 
@@ -27,9 +31,10 @@ def binarise(
     density: float | None = None,
     points: int | None = None,
     seed: int = 0,
+    method: str = MASS_EATING,
     lloyd: int = LLOYD_STEPS,
 ) -> np.ndarray:
-    """A mask from confidences: Floyd-Steinberg error diffusion, Lloyd steps, and a repair of the number of points.
+    """A mask from confidences: mass eating, or error diffusion and Lloyd steps; and a repair of the number of points.
 
     Parameters
     ----------
@@ -41,8 +46,10 @@ def binarise(
         their number, 1 to H * W.
     seed : int
         Seed of the tie-breaking noise in the repair.
+    method : str
+        "mass eating", or "error diffusion" (Floyd-Steinberg).
     lloyd : int
-        Lloyd steps.
+        Lloyd steps after error diffusion.
 
     Returns
     -------
@@ -51,7 +58,8 @@ def binarise(
     Raises
     ------
     DinpError
-        The confidences are no plane of non-negative numbers, or the number of points is impossible.
+        The confidences are no plane of non-negative numbers, the number of points is impossible, or there is no such
+        method.
     """
     confidence = np.asarray(confidence, dtype=np.float64)
     if confidence.ndim != 2 or confidence.size == 0 or not np.isfinite(confidence).all() or (confidence < 0).any():
@@ -61,10 +69,15 @@ def binarise(
     n = point_count(density, confidence.shape) if points is None else int(points)
     if not 1 <= n <= confidence.size:
         raise DinpError(f"{n} points do not fit a mask of {confidence.size} pixels")
+    if method not in METHODS:
+        raise DinpError(f"there is no binarisation {method!r}: choose one of {', '.join(METHODS)}")
     confidence = scaled(confidence, n)
-    mask = error_diffusion(confidence)
-    for _ in range(lloyd):
-        mask = lloyd_step(mask, confidence)
+    if method == MASS_EATING:
+        mask = mass_eating(confidence, n)
+    else:
+        mask = error_diffusion(confidence)
+        for _ in range(lloyd):
+            mask = lloyd_step(mask, confidence)
     return repaired(mask, confidence, n, np.random.default_rng(seed))
 
 

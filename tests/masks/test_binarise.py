@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import binarise, error_diffusion, lloyd_step, point_count, repaired, scaled
+from dinp.models.masks import mass_eating as eating
+from dinp.models.masks.binarise import METHODS, binarise, error_diffusion, lloyd_step, point_count, repaired, scaled
+from dinp.models.masks.mass_eating import mass_eating
 
 
 def _floyd_steinberg(confidence):
@@ -26,8 +28,9 @@ def test_error_diffusion_by_diagonals_is_floyd_steinberg(shape):
     np.testing.assert_array_equal(error_diffusion(confidence), _floyd_steinberg(confidence))
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["random", "zero", "sparse", "one bright pixel", "tiny", "huge"])
-def test_the_number_of_points_is_exact(shape, kind):
+def test_the_number_of_points_is_exact(shape, kind, method):
     rng = np.random.default_rng(6)
     confidence = rng.random(shape)
     confidence = {
@@ -39,7 +42,7 @@ def test_the_number_of_points_is_exact(shape, kind):
         "huge": confidence * 1e12,
     }[kind]
     for points in {1, max(1, confidence.size // 20), max(1, confidence.size // 2), confidence.size}:
-        mask = binarise(confidence, points=points)
+        mask = binarise(confidence, points=points, method=method)
         assert (mask.shape, mask.dtype) == (shape, np.bool_)
         assert np.count_nonzero(mask) == points
 
@@ -52,19 +55,43 @@ def test_a_density_is_rounded_to_points_and_gives_at_least_one():
     assert point_count(0.5, (1, 5)) == 2
 
 
-def test_local_density_follows_the_confidence():
+@pytest.mark.parametrize("method", METHODS)
+def test_local_density_follows_the_confidence(method):
     confidence = np.full((96, 96), 0.02)
     confidence[:, 48:] = 0.10
-    mask = binarise(confidence, points=round(confidence.sum()))
+    mask = binarise(confidence, points=round(confidence.sum()), method=method)
     share = np.count_nonzero(mask[:, 48:]) / np.count_nonzero(mask)
     assert share == pytest.approx(0.10 / 0.12, abs=0.03)
+
+
+def test_mass_eating_begins_at_the_peak_and_consumes_one_unit_around_it():
+    confidence = np.zeros((5, 7))
+    confidence[2, 1:6] = [0.2, 0.6, 0.2, 0.7, 0.3]
+    assert np.argwhere(mass_eating(confidence, 2)).tolist() == [[2, 2], [2, 4]]
+    confidence[2, 1:6] = [0.2, 0.6, 0.4, 0.5, 0.3]  # the first unit ends within the third pixel
+    assert np.argwhere(mass_eating(confidence, 2)).tolist() == [[2, 2], [2, 4]]
+
+
+@pytest.mark.skipif(eating.kernels is None, reason="no kernels")
+@pytest.mark.parametrize("points", [1, 40, 300])
+def test_the_kernel_eats_as_python_does(points, monkeypatch):
+    for scale in (64, 2**40):  # many equal ones, and none
+        confidence = scaled(np.random.default_rng(9).integers(0, scale, (37, 50)) ** 3 / scale, points)
+        compiled = mass_eating(confidence, points)
+        with monkeypatch.context() as patch:
+            patch.setattr(eating, "kernels", None)
+            np.testing.assert_array_equal(mass_eating(confidence, points), compiled)
+        assert np.count_nonzero(compiled) > 0.9 * points
 
 
 def test_lloyd_steps_spread_points_more_evenly():
     from scipy.ndimage import distance_transform_edt
 
     confidence = np.full((80, 80), 0.03)
-    farthest = [distance_transform_edt(~binarise(confidence, density=0.03, lloyd=n)).mean() for n in (0, 4)]
+    farthest = [
+        distance_transform_edt(~binarise(confidence, density=0.03, method="error diffusion", lloyd=n)).mean()
+        for n in (0, 4)
+    ]
     assert farthest[1] < farthest[0]
 
 
@@ -110,6 +137,7 @@ def test_the_same_seed_gives_the_same_mask():
         (np.ones((4, 4)), {"points": 17}),
         (-np.ones((4, 4)), {"points": 2}),
         (np.full((4, 4), np.inf), {"points": 2}),
+        (np.ones((4, 4)), {"points": 2, "method": "none"}),
         (np.ones(4), {"points": 2}),
         (np.ones((0, 4)), {"points": 1}),
     ],
