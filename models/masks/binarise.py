@@ -1,9 +1,9 @@
 """Binarisation: from confidences to an inpainting mask with exactly the wanted number of known pixels.
 
 Taking the n most confident pixels clusters them, and drawing at random scatters them. Mass eating puts points where
-confidence peaks and keeps them apart: best where values are tonally optimised. Error diffusion spreads them evenly at the
-local density that the confidences ask for, and a few Lloyd steps even out what its raster order left: best where known
-pixels keep the picture's own values.
+confidence peaks and keeps them apart: best where values are tonally optimised. Error diffusion spreads them evenly at
+the local density that the confidences ask for, and a few Lloyd steps even out what its raster order left: best where
+known pixels keep the picture's own values.
 """
 
 import numpy as np

@@ -1,11 +1,11 @@
 """Mass eating: a mask from confidences, point by point, each consuming one unit of the confidence around it.
 
 The most confident pixel becomes a point and consumes one unit of confidence, its own first and then that of the pixels
-nearest to it; repeat with what is left. Where confidences are high and sharp, points stand exactly on their peaks, which
-error diffusion and centroids miss by half a pixel; where they are low and even, points keep their distance. Over error
-diffusion and Lloyd steps this gains, after tonal optimisation, 0.20 / 0.09 / 0.05 dB at 2 / 5 / 10 % on eight pictures
-for training and 0.22 / 0.10 dB at 2 / 5 % on six for tuning; with the picture's own values it loses 0.45 / 0.23 / 0.1 and
-0.23 / 0.5 dB there, so that masks for plain values are better made by error diffusion.
+nearest to it; repeat with what is left. Where confidences are high and sharp, points stand exactly on their peaks,
+which error diffusion and centroids miss by half a pixel; where they are low and even, points keep their distance. Over
+error diffusion and Lloyd steps this gains, after tonal optimisation, 0.20 / 0.09 / 0.05 dB at 2 / 5 / 10 % on eight
+pictures for training and 0.22 / 0.10 dB at 2 / 5 % on six for tuning; with the picture's own values it loses 0.45 /
+0.23 / 0.1 and 0.23 / 0.5 dB there, so that masks for plain values are better made by error diffusion.
 """
 
 import heapq

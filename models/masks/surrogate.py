@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinp.models.masks.binarise import best_of_samples, binarise
+from dinp.models.masks.binarise import ERROR_DIFFUSION, best_of_samples, binarise
 from dinp.models.networks.inpainting import InpaintingNetwork, residual
 from dinp.models.weights.hub import MaskModel, load_mask_model
 
@@ -47,7 +47,7 @@ def surrogate_mask(image: np.ndarray, density: float, seed: int = 0, *, samples:
     confidence = _shipped_model()(image, density)
     if samples:
         return best_of_samples(confidence, image, density, samples, seed)
-    return binarise(confidence, density=density, seed=seed)
+    return binarise(confidence, density=density, seed=seed, method=ERROR_DIFFUSION)  # as it was trained
 
 
 @cache

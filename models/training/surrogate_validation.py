@@ -13,7 +13,7 @@ from dinp.bitstream.structure import known_data_of_mask
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
 from dinp.models.masks.analytic import analytic_mask, random_mask
-from dinp.models.masks.binarise import binarise
+from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise
 from dinp.models.training.data import grey
 from dinp.models.training.restoration_data import pictures
 
@@ -55,7 +55,7 @@ def validate(network: nn.Module, tuning: Sequence[np.ndarray], device: torch.dev
     def method(plane: np.ndarray, density: float) -> np.ndarray:
         x = torch.from_numpy(plane.astype(np.float32))[None, None].to(device)
         confidence = network(x, torch.tensor([density], device=device))[0, 0].cpu().numpy()
-        return binarise(confidence, density=density)
+        return binarise(confidence, density=density, method=ERROR_DIFFUSION)
 
     return [psnr(tuning, method, density) for density in DENSITIES]
 
