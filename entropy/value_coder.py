@@ -1,180 +1,195 @@
 """Coding of values: levels predicted from decoded neighbours in all directions, with learned integer distributions.
 
-A value is its level times its step, in units of 1/16 grey level. Values are coded coarse to fine
-(`dinp.entropy.order`). For each one:
+A value is its level times its step, in units of 1/16 grey level. Values are coded coarse to fine, pass by pass
+(`dinp.entropy.order`). For each one the context model (`dinp.entropy.value_model`) gives the frequencies of 43 symbols
+from what is known before the pass. Symbols 1..41 are the levels centre - 20..centre + 20; 0 and 42 are escapes below
+and above. After all symbols of a pass come the excesses of its escapes (`dinp.entropy.coder`), in the order of the
+pass: an escape below (above) is the level centre - 21 - excess (centre + 21 + excess). A decoder must reject a level
+beyond +-2^14.
 
-1. The base prediction is the mean of its up to eight neighbours, weighted by the inverse squared distance; 128 grey
-   levels where there is none.
-2. Integer features of the neighbourhood (differences, distances, cell sides, how badly the neighbours themselves were
-   predicted, all relative to the step) go through an integer network, which gives a mixture of three logistic
-   distributions of the value around the base prediction.
-3. The level, relative to the level nearest the mixture's mean, is a symbol 0..42: 1..41 are differences -20..20; 0 and
-   42 are escapes below and above, followed by the excess in Exp-Golomb code.
-
-All of it is integer arithmetic with the tables shipped in `tables/values.npz`.
+Two ways lead through a pass, with the same integers: compiled kernels, which ask only for the frequencies that they
+need, and numpy.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from importlib import resources
+from functools import cache
+from typing import Protocol
 
 import numpy as np
 
-from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
-from dinp.entropy.fixed import FRACTION, UNIT, IntegerNetwork, log2_fixed, signed_log
-from dinp.entropy.order import DIRECTIONS, Pass, passes
+from dinp.entropy.coder import RangeDecoder, RangeEncoder
+from dinp.entropy.order import Order, Pass
+from dinp.entropy.value_model import (
+    MAX_LEVEL,
+    RADIUS,
+    SYMBOLS,
+    ValueState,
+    features,
+    frequencies,
+    network,
+    side_log2,
+    tables,
+)
 from dinp.errors import DinpError
+from dinp.kernels import kernels
 from dinp.threads import in_parallel, single_blas
 
 KIND = "values"
-COMPONENTS = 3
-RADIUS = 20
-SYMBOLS = 2 * RADIUS + 3
-MAX_LEVEL = 1 << 14
-_GREY = 16  # units per grey level
-_WEIGHT = 1 << 20
+PER_BIT = 1100  # values that a bit of the stream can make at most: no symbol is more probable than 1 - 42 / 2^16
 _ROWS = 1024  # of a pass that are described at a time: they stay in the cache
-_FEATURES = 5 * len(DIRECTIONS) + 8
+_DESCRIPTION = 10  # 64-bit integers, see codec/kernels/values.c
 
 
-@dataclass
-class _State:
-    """What is known of the values while they are coded, in units of 1/16 grey level."""
+class Distributions(Protocol):
+    """What is known of the values of a pass when it is coded.
 
-    y: np.ndarray
-    x: np.ndarray
-    side_log2: np.ndarray
-    step: np.ndarray
-    value: np.ndarray
-    surprise: np.ndarray  # |value - base prediction|
-
-
-LevelsOf = Callable[[Pass, np.ndarray, np.ndarray], np.ndarray]  # see `walk_values`
-
-
-def _state(y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray) -> _State:
-    n = y.size
-    side_log2 = np.frexp(side.astype(np.float64))[1].astype(np.int64) - 1
-    return _State(y, x, side_log2, step.astype(np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
-
-
-def features(state: _State, p: Pass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, base prediction and local scale of the values of a pass.
-
-    Returns
-    -------
-    features : (m, 48) int64, units of 2^-10
-    base : (m,) int64, the base prediction, in 1/16 grey level
-    scale : (m,) int64, the unit of the mixture's means and scales, in 1/16 grey level, >= 1
-    """
-    index, neighbour = p.index, p.neighbour
-    present = neighbour >= 0
-    at = np.where(present, neighbour, 0)
-    step = state.step[index]
-    d2 = (state.y[index, None] - state.y[at]) ** 2 + (state.x[index, None] - state.x[at]) ** 2
-    weight = np.where(present, np.maximum(_WEIGHT // np.maximum(d2, 1), 1), 0)
-    total = weight.sum(axis=1)
-    some = total > 0
-    total = np.maximum(total, 1)
-    base = np.where(some, (weight * state.value[at]).sum(axis=1) // total, 128 * _GREY)
-    difference = np.where(present, state.value[at] - base[:, None], 0)
-    spread = (weight * np.abs(difference)).sum(axis=1) // total
-    surprise = (weight * np.where(present, state.surprise[at], 0)).sum(axis=1) // total
-    nearest = np.where(present, d2, 1 << 18).min(axis=1)
-    scale = np.where(some, np.maximum((spread + surprise) // 2 + step // 4, 1), 48 * _GREY)
-
-    column = step[:, None]
-    side = state.side_log2[index]
-    slots = [
-        signed_log((difference << FRACTION) // column),
-        (weight << FRACTION) // total[:, None],
-        np.where(present, signed_log((state.surprise[at] << FRACTION) // column), 0),
-        np.where(present, (state.side_log2[at] - side[:, None]) << FRACTION, 0),
-        np.where(present, log2_fixed(np.maximum(d2, 1)) - (2 * p.spacing_log2 << FRACTION), 0),
-    ]
-    m = index.size
-    single = [
-        signed_log((spread << FRACTION) // step),
-        signed_log((surprise << FRACTION) // step),
-        log2_fixed(nearest) - (2 * p.spacing_log2 << FRACTION),
-        side << FRACTION,
-        np.full(m, p.spacing_log2 << FRACTION),
-        np.full(m, p.half << FRACTION),
-        log2_fixed(step) - (4 << FRACTION),
-        present.sum(axis=1) << (FRACTION - 2),
-    ]
-    return np.concatenate([*slots, np.stack(single, axis=1)], axis=1), base, scale
-
-
-@cache
-def tables() -> dict[str, np.ndarray]:
-    """Shipped tables: the network (w0, b0, ...), `exp2` (1024,) and `logistic` (4096,); see `tables/values.md`."""
-    with resources.files("dinp.entropy").joinpath("tables/values.npz").open("rb") as file:
-        return dict(np.load(file, allow_pickle=False))
-
-
-@cache
-def _network() -> IntegerNetwork:
-    return IntegerNetwork.from_arrays(tables())
-
-
-def exp2_fixed(x: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """2^x in units of 2^-16 for x in units of 2^-10, -16 <= x < 16; `table[f]` = 2^(16 + f / 1024), rounded."""
-    whole = x >> FRACTION
-    mantissa = table[x & (UNIT - 1)]
-    return np.where(whole >= 0, mantissa << np.maximum(whole, 0), mantissa >> np.maximum(-whole, 0))
-
-
-def frequencies(
-    output: np.ndarray, base: np.ndarray, scale: np.ndarray, step: np.ndarray, table: dict[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Symbol frequencies and the level that symbol RADIUS + 1 stands for.
-
-    Parameters
+    Attributes
     ----------
-    output : (m, 9) int64
-        The network's outputs, units of 2^-10: three log2 weights, three means and three log2 scales, both in units of
-        `scale`.
-    base, scale, step : (m,) int64, 1/16 grey level
-    table : `tables()`
-
-    Returns
-    -------
-    frequencies : (m, 43) int64, each >= 1, rows adding up to 2^16
     centre : (m,) int64
+        The levels that the middle symbols stand for.
     """
-    k = COMPONENTS
-    logit = output[:, :k] - output[:, :k].max(axis=1, keepdims=True)
-    weight = exp2_fixed(np.maximum(logit, -10 << FRACTION), table["exp2"])
-    weight = (weight << 14) // weight.sum(axis=1, keepdims=True)
-    weight[:, 0] += (1 << 14) - weight.sum(axis=1)
-    # from here on in 1/256 grey level
-    mean = (base[:, None] << 4) + ((np.clip(output[:, k : 2 * k], -8 << FRACTION, 8 << FRACTION) * scale[:, None]) >> 6)
-    width = np.clip(output[:, 2 * k :], -6 << FRACTION, 4 << FRACTION)
-    spread = np.maximum((exp2_fixed(width, table["exp2"]) * scale[:, None]) >> 12, 4)
-    step256 = step << 4
-    centre = ((weight * mean).sum(axis=1) >> 14) + (step256 >> 1)
-    centre = np.clip(centre // step256, -MAX_LEVEL, MAX_LEVEL)
-    edge = (2 * (centre[:, None] + np.arange(-RADIUS, RADIUS + 2)) - 1) * (step256[:, None] >> 1)
-    cumulative = np.zeros(edge.shape, dtype=np.int64)
-    for j in range(k):
-        # the quotient of integers below 2^53, correctly rounded, has the floor of the exact one; and is several times
-        # faster than a division of integers
-        z = np.floor((edge - mean[:, j : j + 1]) * 128.0 / spread[:, j : j + 1])
-        np.clip(z, -2048, 2047, out=z)
-        cumulative += weight[:, j : j + 1] * table["logistic"][z.astype(np.int64) + 2048]
-    cumulative >>= 14  # 0 .. 2^16
-    free = ONE - SYMBOLS
-    ends = ((cumulative * free) >> 16) + np.arange(1, SYMBOLS)
-    counts = np.empty((edge.shape[0], SYMBOLS), dtype=np.int64)
-    counts[:, 0] = ends[:, 0]
-    np.subtract(ends[:, 1:], ends[:, :-1], out=counts[:, 1:-1])
-    counts[:, -1] = ONE - ends[:, -1]
-    return counts, centre
+
+    centre: np.ndarray
+
+    def frequencies(self, levels: np.ndarray) -> np.ndarray:
+        """How probable the symbols of levels (c, m) int64 are, (c, m) integers in units of 2^-16."""
+
+
+LevelsOf = Callable[[Pass, Distributions], np.ndarray]  # see `walk_values`
+
+
+def symbols_of(levels: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Symbols 0..42 of levels, the outermost two for escapes."""
+    return np.clip(levels - centre, -RADIUS - 1, RADIUS + 1) + RADIUS + 1
+
+
+class _Tables:
+    """Distributions as tables of all frequencies, by numpy."""
+
+    def __init__(self, table: np.ndarray, centre: np.ndarray, base: np.ndarray, neighbour: np.ndarray) -> None:
+        self.table, self.centre, self.base, self.neighbour = table, centre, base, neighbour
+
+    def frequencies(self, levels: np.ndarray) -> np.ndarray:
+        return self.table[np.arange(self.centre.size), symbols_of(levels, self.centre)]
+
+    def encode(self, encoder: RangeEncoder, levels: np.ndarray) -> None:
+        encoder.encode_symbols(symbols_of(levels, self.centre), self.table, KIND)
+
+    def decode(self, decoder: RangeDecoder) -> tuple[np.ndarray, np.ndarray]:
+        difference = decoder.decode_symbols(self.table, KIND) - RADIUS - 1
+        return self.centre + difference, np.where(np.abs(difference) > RADIUS, np.sign(difference), 0)
+
+
+class _Values:
+    """The values of a picture on their way through the passes, by numpy."""
+
+    def __init__(self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> None:
+        self.order = Order(y, x, shape)
+        self._state = ValueState.unknown(y, x, side, step)
+
+    def describe(self, p: Pass) -> _Tables:
+        m = p.index.size
+        table = np.empty((m, SYMBOLS), dtype=np.int64)
+        centre, base = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+        neighbour = self.order.neighbours(p)
+
+        def part(first: int) -> None:
+            rows = slice(first, first + _ROWS)
+            some = Pass(p.number, p.index[rows])
+            inputs, base[rows], scale = features(self._state, some, neighbour[rows])
+            outputs, step = network()(inputs), self._state.step[some.index]
+            table[rows], centre[rows] = frequencies(outputs, base[rows], scale, step, tables())
+
+        in_parallel(part, range(0, m, _ROWS))
+        return _Tables(table, centre, base, neighbour)
+
+    def settle(self, p: Pass, described: _Tables, levels: np.ndarray) -> None:
+        self._state.settle(p, described.neighbour, levels, described.base)
+
+
+@cache
+def _kernel_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The network, and the tables exp2 and logistic, as the kernels read them."""
+    return network().packed, *(np.ascontiguousarray(tables()[name], dtype=np.int32) for name in ("exp2", "logistic"))
+
+
+class _Descriptions:
+    """Distributions as mixtures, by kernels."""
+
+    def __init__(self, described: np.ndarray, base: np.ndarray) -> None:
+        self.base = base
+        self._described = described
+        self.centre = np.empty(base.size, dtype=np.int64)
+        kernels.value_centres(described, self.centre)
+
+    def frequencies(self, levels: np.ndarray) -> np.ndarray:
+        levels = np.ascontiguousarray(levels, dtype=np.int64)
+        found = np.empty(levels.shape, dtype=np.int32)
+        kernels.value_frequencies(self._described, _kernel_tables()[2], levels, found)
+        return found
+
+    def encode(self, encoder: RangeEncoder, levels: np.ndarray) -> None:
+        levels = np.ascontiguousarray(levels, dtype=np.int64)
+        encoder.run(kernels.encode_values, levels.size, KIND, self._described, _kernel_tables()[2], levels)
+
+    def decode(self, decoder: RangeDecoder) -> tuple[np.ndarray, np.ndarray]:
+        levels, escapes = np.empty(self.base.size, dtype=np.int64), np.empty(self.base.size, dtype=np.int8)
+        decoder.run(kernels.decode_values, KIND, self._described, _kernel_tables()[2], levels, escapes)
+        return levels, escapes
+
+
+class _CompiledValues:
+    """The values of a picture on their way through the passes, by kernels."""
+
+    def __init__(self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> None:
+        self.order = Order(y, x, shape)
+        self._positions = np.stack([self.order.y, self.order.x])
+        self._steps = np.ascontiguousarray(step, dtype=np.int32)
+        self._sides = side_log2(side).astype(np.uint8)
+        self._values = np.zeros((2, y.size), dtype=np.int64)  # and their surprises
+
+    def describe(self, p: Pass) -> _Descriptions:
+        described = np.empty((p.index.size, _DESCRIPTION), dtype=np.int64)
+        base = np.empty(p.index.size, dtype=np.int64)
+        packed, exp2, _ = _kernel_tables()
+        known = (self._positions, self._steps, self._sides, self.order.number, self._values, self.order.grids)
+
+        def part(first: int) -> None:
+            rows = slice(first, first + _ROWS)
+            index = p.index[rows]
+            kernels.describe_values(
+                *known, *self.order.shape, p.number, index, packed, exp2, base[rows], described[rows]
+            )
+
+        in_parallel(part, range(0, p.index.size, _ROWS))
+        return _Descriptions(described, base)
+
+    def settle(self, p: Pass, described: _Descriptions, levels: np.ndarray) -> None:
+        levels = np.ascontiguousarray(levels, dtype=np.int64)
+        kernels.settle_values(self._values, self._steps, p.index, levels, described.base)
+
+
+def _values(
+    y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]
+) -> _Values | _CompiledValues:
+    compiled = kernels and network().packed is not None
+    return (_CompiledValues if compiled else _Values)(y, x, side, step, shape)
 
 
 @single_blas()
+def _walk(
+    values: _Values | _CompiledValues, levels_of: Callable[[Pass, _Tables | _Descriptions], np.ndarray]
+) -> np.ndarray:
+    """The levels that `levels_of` gives, pass by pass."""
+    levels = np.zeros(values.order.number.size, dtype=np.int64)
+    for p in values.order.passes():
+        described = values.describe(p)
+        found = levels_of(p, described)
+        values.settle(p, described, found)
+        levels[p.index] = found
+    return levels
+
+
 def walk_values(
     y: np.ndarray,
     x: np.ndarray,
@@ -191,37 +206,14 @@ def walk_values(
         Pixels of the values, sides of their cells in pixels, steps in 1/16 grey level.
     shape : (height, width)
     levels_of : callable
-        (pass, frequencies (m, 43), centre (m,)) -> levels (m,) int64 of the values `pass.index`; see `frequencies`.
+        (pass, its distributions) -> levels (m,) int64 of the values `pass.index`; see `Distributions`.
 
     Returns
     -------
     (n,) int64
         The levels that `levels_of` gave.
     """
-    state = _state(y, x, side, step)
-    levels = np.zeros(y.size, dtype=np.int64)
-    for p in passes(y, x, shape):
-        table = np.empty((p.index.size, SYMBOLS), dtype=np.int64)
-        centre, base = (np.empty(p.index.size, dtype=np.int64) for _ in range(2))
-
-        describe = partial(_describe, state, p, table, centre, base)
-        in_parallel(describe, range(0, p.index.size, _ROWS))
-        levels[p.index] = levels_of(p, table, centre)
-        _store(state, p, levels[p.index], base)
-    return levels
-
-
-def _describe(state: _State, p: Pass, table: np.ndarray, centre: np.ndarray, base: np.ndarray, first: int) -> None:
-    """Write frequencies, centre and base prediction of some rows of a pass to where they belong."""
-    rows = slice(first, first + _ROWS)
-    part = replace(p, index=p.index[rows], neighbour=p.neighbour[rows])
-    inputs, base[rows], scale = features(state, part)
-    table[rows], centre[rows] = frequencies(_network()(inputs), base[rows], scale, state.step[part.index], tables())
-
-
-def symbols_of(levels: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Symbols 0..42 of levels, the outermost two for escapes."""
-    return np.clip(levels - centre, -RADIUS - 1, RADIUS + 1) + RADIUS + 1
+    return _walk(_values(y, x, side, step, shape), levels_of)
 
 
 def encode_values(
@@ -235,14 +227,14 @@ def encode_values(
 ) -> np.ndarray:
     """Code the levels that `levels_of` gives, |level| <= 2^14, and return them, (n,) int64; see `walk_values`."""
 
-    def encode(p: Pass, table: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        level = levels_of(p, table, centre)
-        encoder.encode_symbols(symbols_of(level, centre), table, KIND)
-        distance = np.abs(level - centre)
+    def encode(p: Pass, described: _Tables | _Descriptions) -> np.ndarray:
+        level = levels_of(p, described)
+        described.encode(encoder, level)
+        distance = np.abs(level - described.centre)
         encoder.encode_excess(distance[distance > RADIUS] - RADIUS - 1, KIND)
         return level
 
-    return walk_values(y, x, side, step, shape, encode)
+    return _walk(_values(y, x, side, step, shape), encode)
 
 
 def decode_values(
@@ -260,23 +252,14 @@ def decode_values(
     DinpError
         If the data is damaged.
     """
+    decoder.expect(y.size, PER_BIT)
 
-    def decode(p: Pass, table: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        difference = decoder.decode_symbols(table, KIND) - RADIUS - 1
-        escaped = np.abs(difference) > RADIUS
-        excess = decoder.decode_excess(int(escaped.sum()), KIND)
-        difference[escaped] += np.sign(difference[escaped]) * excess
-        level = centre + difference
+    def decode(_: Pass, described: _Tables | _Descriptions) -> np.ndarray:
+        level, escape = described.decode(decoder)
+        escaped = np.flatnonzero(escape)
+        level[escaped] += escape[escaped] * decoder.decode_excess(escaped.size, KIND)
         if np.abs(level).max(initial=0) > MAX_LEVEL:
             raise DinpError("the coded data is damaged: a value is out of range")
         return level
 
-    return walk_values(y, x, side, step, shape, decode)
-
-
-def _store(state: _State, p: Pass, level: np.ndarray, base: np.ndarray) -> None:
-    value = level * state.step[p.index]
-    state.value[p.index] = value
-    # a value without neighbours says nothing about how predictable its surroundings are
-    alone = (p.neighbour < 0).all(axis=1)
-    state.surprise[p.index] = np.where(alone, 16 * _GREY, np.abs(value - base))
+    return _walk(_values(y, x, side, step, shape), decode)

@@ -38,7 +38,8 @@ from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.mask_coder import decode_mask, encode_mask
 from dinp.entropy.tree import Tree
 from dinp.entropy.tree_coder import decode_tree, encode_tree
-from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, decode_values, encode_values
+from dinp.entropy.value_coder import LevelsOf, decode_values, encode_values
+from dinp.entropy.value_model import MAX_LEVEL
 from dinp.errors import DinpError
 
 TREE, FREE_MASK = 0, 1

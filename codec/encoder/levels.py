@@ -21,7 +21,8 @@ from dinp.diffusion.tonal import tonal_optimisation
 from dinp.encoder.placement import DEFAULT_EFFORT, Trial
 from dinp.entropy.order import Pass
 from dinp.entropy.tree import Tree
-from dinp.entropy.value_coder import MAX_LEVEL, LevelsOf, symbols_of, walk_values
+from dinp.entropy.value_coder import Distributions, LevelsOf, walk_values
+from dinp.entropy.value_model import MAX_LEVEL
 
 CANDIDATES = (-1, 0, 1)
 FIRST_RENEWAL = 0.05  # of the values
@@ -73,7 +74,7 @@ def level_choice(
     free = np.ones(values.size, dtype=bool)
     renewal = FIRST_RENEWAL * values.size
 
-    def choose(p: Pass, frequencies: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    def choose(p: Pass, distributions: Distributions) -> np.ndarray:
         nonlocal values, reconstruction, renewal
         done = values.size - np.count_nonzero(free)
         if done >= renewal:
@@ -86,7 +87,7 @@ def level_choice(
         wanted = values[p.index] / step[p.index]
         row = np.arange(wanted.size)
         levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
-        bits = 16 - np.log2(frequencies[row, symbols_of(levels, centre)])
+        bits = 16 - np.log2(distributions.frequencies(levels))
         best = np.argmin(weights[p.index] * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
         chosen = levels[best, row]
         quantised = chosen * step[p.index]

@@ -2,11 +2,32 @@
 
 #include "kernels.h"
 
+<<<<<<< HEAD
 extern PyMethodDef binarisation_methods[];
 
 static int add_methods(PyObject *module)
 {
     return PyModule_AddFunctions(module, binarisation_methods);
+=======
+/* one table a file */
+extern PyMethodDef network_methods[];
+extern PyMethodDef order_methods[];
+extern PyMethodDef range_methods[];
+extern PyMethodDef value_methods[];
+
+static int add_methods(PyObject *module)
+{
+    PyMethodDef *tables[] = {
+        network_methods,
+        order_methods,
+        range_methods,
+        value_methods,
+    };
+    for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
+        if (PyModule_AddFunctions(module, tables[k]))
+            return -1;
+    return 0;
+>>>>>>> 5dd07d8 (Values are described, searched and coded by compiled kernels; the context model has a file with its whole text)
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_methods}, {0, NULL}};

@@ -26,8 +26,8 @@ from dinp.encoder.placement import (
 )
 from dinp.encoder.planes import BIT_COST
 from dinp.encoder.pyramid import detail_gains
-from dinp.entropy import flag_coder, value_coder
-from dinp.entropy.order import passes
+from dinp.entropy import flag_coder, value_model
+from dinp.entropy.order import Order
 from dinp.models.weights.hub import load_tree_model
 
 ROOT_LOG2 = 5
@@ -56,13 +56,15 @@ def value_samples(plane: np.ndarray, trial: Trial, step_index: int) -> dict[str,
     known = trial.known
     steps = steps_of(known.side, step_index)
     levels = choose_levels(plane, trial, step_index, BIT_COST * (float(STEP_TABLE[step_index]) / GREY) ** 2)
-    state = value_coder._state(known.y, known.x, known.side, steps)
+    state = value_model.ValueState.unknown(known.y, known.x, known.side, steps)
+    order = Order(known.y, known.x, plane.shape)
     parts = []
-    for p in passes(known.y, known.x, plane.shape):
-        x, base, scale = value_coder.features(state, p)
+    for p in order.passes():
+        neighbour = order.neighbours(p)
+        x, base, scale = value_model.features(state, p, neighbour)
         step = state.step[p.index]
         parts.append((x, levels[p.index] * step - base, scale, step))
-        value_coder._store(state, p, levels[p.index], base)
+        state.settle(p, neighbour, levels[p.index], base)
     x, offset, scale, step = (np.concatenate(column) for column in zip(*parts, strict=True))
     x = np.clip(x, -(2**15), 2**15 - 1).astype(np.int16)
     rest = {"offset": offset, "scale": scale, "step": step}

@@ -21,7 +21,7 @@ from torch import nn
 
 from dinp.entropy import mask_coder
 from dinp.entropy.fixed import UNIT
-from dinp.entropy.value_coder import COMPONENTS
+from dinp.entropy.value_model import COMPONENTS
 from dinp.models.training.context_data import flag_samples
 from dinp.models.training.data import dihedral
 from dinp.models.training.run import Run, replace

@@ -10,8 +10,9 @@ from dinp.bitstream.steps import STEP_TABLE, dequantise, quantise, steps_of
 from dinp.bitstream.structure import known_data_of_mask, known_data_of_tree
 from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
 from dinp.entropy.fixed import IntegerNetwork, log2_fixed, signed_log
-from dinp.entropy.order import passes
-from dinp.entropy.value_coder import COMPONENTS, MAX_LEVEL, decode_values, encode_values, frequencies, tables
+from dinp.entropy.order import Order
+from dinp.entropy.value_coder import decode_values, encode_values
+from dinp.entropy.value_model import COMPONENTS, MAX_LEVEL, frequencies, tables
 from dinp.errors import DinpError
 
 
@@ -24,16 +25,18 @@ def code(known, levels, steps, shape):
 def test_every_value_is_coded_once_after_its_neighbours(shape):
     known = known_data_of_tree(random_tree(shape, 300, 0))
     done = np.zeros(known.y.size, dtype=bool)
-    for p in passes(known.y, known.x, shape):
+    order = Order(known.y, known.x, shape)
+    for p in order.passes():
+        neighbour = order.neighbours(p)
         assert not done[p.index].any()
-        assert done[p.neighbour[p.neighbour >= 0]].all()
+        assert done[neighbour[neighbour >= 0]].all()
         done[p.index] = True
     assert done.all()
 
 
 def test_coarse_values_come_first():
     known = known_data_of_mask(np.ones((64, 64), dtype=bool), 1)
-    sizes = [p.index.size for p in passes(known.y, known.x, (64, 64))]
+    sizes = [p.index.size for p in Order(known.y, known.x, (64, 64)).passes()]
     assert sizes[0] == 1
     assert sum(sizes) == 64 * 64
     assert all(a <= b for a, b in pairwise(sizes[1:]))
@@ -123,7 +126,7 @@ def test_integer_network_is_integer_arithmetic():
         w_, b_ = w[number].tolist(), b[number].tolist()
         return [(sum(r * w_[i][j] for i, r in enumerate(row)) + b_[j]) >> 12 for j in range(len(b_))]
 
-    rows = np.clip(x, -(1 << 15), 1 << 15).tolist()
+    rows = np.clip(x, 1 - (1 << 15), (1 << 15) - 1).tolist()
     expected = [layer([min(max(h, 0), 32767) for h in layer(row, 0)], 1) for row in rows]
     assert np.array_equal(IntegerNetwork(w, b)(x), np.clip(expected, -(1 << 20), 1 << 20))
 
