@@ -83,7 +83,9 @@ class _Tables:
 class _Values:
     """The values of a picture on their way through the passes, by numpy."""
 
-    def __init__(self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]
+    ) -> None:
         self.order = Order(y, x, shape)
         self._state = ValueState.unknown(y, x, side, step)
 
@@ -141,7 +143,9 @@ class _Descriptions:
 class _CompiledValues:
     """The values of a picture on their way through the passes, by kernels."""
 
-    def __init__(self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]
+    ) -> None:
         self.order = Order(y, x, shape)
         self._positions = np.stack([self.order.y, self.order.x])
         self._steps = np.ascontiguousarray(step, dtype=np.int32)

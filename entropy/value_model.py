@@ -202,5 +202,3 @@ def frequencies(
     np.subtract(ends[:, 1:], ends[:, :-1], out=counts[:, 1:-1])
     counts[:, -1] = ONE - ends[:, -1]
     return counts, centre
-
-

@@ -1,5 +1,6 @@
 """Pictures and trees that tests share: made here, or shipped with scikit-image."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from dinp.entropy.tree import Tree, grid_shape, tree_from_scores
+from dinp.kernels import kernels
 
 
 def random_tree(shape: tuple[int, int], points: int, seed: int, root_log2: int = 5) -> Tree:
@@ -35,6 +37,19 @@ def photograph() -> np.ndarray:
     from skimage.data import camera
 
     return camera()[40:232, 120:376].copy()
+
+
+@contextlib.contextmanager
+def without_kernels():
+    """As where no compiler was at hand: modules of dinp that are loaded run their counterparts in numpy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("dinp.") and name != "dinp.kernels" and getattr(module, "kernels", None) is kernels:
+                patch.setattr(module, "kernels", None)
+        yield
+
+
+with_kernels = pytest.mark.skipif(kernels is None, reason="the kernels are not built")
 
 
 @pytest.fixture(params=[(1, 1), (1, 40), (40, 1), (33, 65), (64, 96), (100, 37)], ids=lambda s: f"{s[0]}x{s[1]}")

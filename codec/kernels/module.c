@@ -2,14 +2,8 @@
 
 #include "kernels.h"
 
-<<<<<<< HEAD
-extern PyMethodDef binarisation_methods[];
-
-static int add_methods(PyObject *module)
-{
-    return PyModule_AddFunctions(module, binarisation_methods);
-=======
 /* one table a file */
+extern PyMethodDef binarisation_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
 extern PyMethodDef range_methods[];
@@ -18,6 +12,7 @@ extern PyMethodDef value_methods[];
 static int add_methods(PyObject *module)
 {
     PyMethodDef *tables[] = {
+        binarisation_methods,
         network_methods,
         order_methods,
         range_methods,
@@ -27,7 +22,6 @@ static int add_methods(PyObject *module)
         if (PyModule_AddFunctions(module, tables[k]))
             return -1;
     return 0;
->>>>>>> 5dd07d8 (Values are described, searched and coded by compiled kernels; the context model has a file with its whole text)
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_methods}, {0, NULL}};
