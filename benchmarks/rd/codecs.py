@@ -1,22 +1,31 @@
-"""Codecs to compare: dinp, and the ones that ship with Pillow, each a small class with one `run`.
+"""Codecs to compare: dinp, those that ship with Pillow, and JPEG XL and HEIC where they are installed.
+
+Each is a small class with one `run`.
 
 A picture is a uint8 array, (H, W) grey or (H, W, 3) RGB; what counts of a file is all of it. A *setting* is the number
 that a codec is steered with. The defaults reach from below 0.05 to above 0.5 bits per pixel on photographs, where the
 codec can.
 
-======== ============================= =======================================================================
-codec    setting                       encoder
-======== ============================= =======================================================================
-dinp     quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3;
-                                       dinp-plain, dinp1-plain, dinp3-plain: unrestored
-jpeg     quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
-jpeg2000 wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
-webp     quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
-avif     quality, 0-100                libavif, speed 4; colour 4:2:0, grey 4:0:0
-======== ============================= =======================================================================
+========= ============================= =======================================================================
+codec     setting                       encoder
+========= ============================= =======================================================================
+dinp      quality, 0-100                `dinp.encode`, default effort; dinp1, dinp3: effort 1, 3;
+                                        dinp-plain, dinp1-plain, dinp3-plain: unrestored
+jpeg      quality, 1-95                 libjpeg-turbo, baseline, optimised Huffman tables; colour 4:2:0
+jpeg2000  wanted bits per pixel         OpenJPEG, irreversible 9/7 wavelet, one layer, JP2 file; colour transform on
+webp      quality, 0-100                libwebp, method 6; colour 4:2:0, the only one it has; grey as R = G = B
+avif      quality, 0-100                libavif, speed 4, tuned for looks as it is by default; 4:2:0, grey 4:0:0
+avif-psnr quality, 0-100                libavif, speed 4, tuned for PSNR; colour 4:4:4, grey 4:0:0
+jpegxl    Butteraugli distance          libjxl, effort 7, by imagecodecs
+heic      quality, 0-100                libheif, x265 at veryslow, tuned for PSNR, by pillow-heif; 4:4:4, grey 4:0:0
+========= ============================= =======================================================================
+
+pillow-heif is not among what the extra `bench` installs: its wheels carry x265, whose licence is the GPL.
 """
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import io
 import re
 import time
@@ -34,40 +43,9 @@ from PIL import Image, features
 from dinp.benchmarks.rd.metrics import psnr
 from dinp.errors import DinpError
 
-# Files of the three packages that no coded picture depends on: the rest is what a version stands for.
-UNCODED = {
-    "classical.py",
-    "cli.py",
-    "context_data.py",
-    "data.py",
-    "densification.py",
-    "exchange.py",
-    "files.py",
-    "weights/inpainting.npz",
-    "inpainting_layer.py",
-    "inpainting_network.py",
-    "losses.py",
-    "weights/mask.npz",
-    "mask_labels.py",
-    "mask_report.py",
-    "optimisers.py",
-    "processes.py",
-    "refined.py",
-    "restoration_data.py",
-    "restoration_network.py",
-    "search.py",
-    "sparsification.py",
-    "weights/surrogate.npz",
-    "surrogate.py",
-    "surrogate_batches.py",
-    "surrogate_validation.py",
-    "train.py",
-    "train_entropy.py",
-    "train_options.py",
-    "train_restoration.py",
-    "train_solver.py",
-    "train_surrogate.py",
-}
+# Rooms and weights that no coded picture depends on: the rest is what a version stands for.
+UNCODED_ROOMS = {"cli", "masks", "training"}
+UNCODED_WEIGHTS = {"inpainting", "mask", "surrogate"}
 PSNR_CAP = 100.0  # dB; stands for equal pictures, where that of a plainly decoded file is infinite
 
 
@@ -155,12 +133,13 @@ class Codec(ABC):
         return Coded(data, decoded, middle - start, end - middle, self.details(data))
 
 
-def _codes(path: Path) -> bool:
-    """Whether coding could depend on this file."""
-    curve = re.search(r"_curve(_\d+)?$", path.stem)
-    named = path.name in UNCODED or f"{path.parent.name}/{path.name}" in UNCODED
-    unused = named or path.suffix == ".md" or curve or "__pycache__" in path.parts
-    return path.is_file() and not unused
+def _codes(path: Path, folder: Path) -> bool:
+    """Whether coding could depend on this file of a package's folder."""
+    *rooms, name = path.relative_to(folder).parts
+    stem = name.split(".")[0]
+    weights = rooms[-1:] == ["weights"] and stem in UNCODED_WEIGHTS
+    unread = path.suffix in (".md", ".patch", ".pyc") or re.search(r"_curve(_\d+)?$", stem)
+    return path.is_file() and not (UNCODED_ROOMS & set(rooms) or weights or unread)
 
 
 class Dinp(Codec):
@@ -180,7 +159,7 @@ class Dinp(Codec):
         digest = hashlib.sha256()
         for package in (dinp, dinp.models, dinp.entropy):
             folder = Path(package.__file__).parent
-            for path in sorted(p for p in folder.rglob("*") if _codes(p)):
+            for path in sorted(p for p in folder.rglob("*") if _codes(p, folder)):
                 digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
         return f"{dinp.__version__} {digest.hexdigest()[:16]}"
 
@@ -336,9 +315,81 @@ class Avif(_PillowCodec):
         return {"quality": int(setting), "speed": 4, "max_threads": 1, "subsampling": subsampling}
 
 
+class AvifPsnr(Avif):
+    """AVIF tuned for PSNR, with full chroma: the strongest of the codecs compared by that measure."""
+
+    name = "avif-psnr"
+
+    def options(self, picture: np.ndarray, setting: float) -> dict[str, Any]:
+        """4:4:4 gains in PSNR over R, G and B."""
+        subsampling = "4:0:0" if picture.ndim == 2 else "4:4:4"
+        return super().options(picture, setting) | {"advanced": {"tune": "psnr"}, "subsampling": subsampling}
+
+
+class _ModuleCodec(Codec):
+    """A codec of a package that may be absent."""
+
+    package: ClassVar[str]
+
+    def check(self) -> None:
+        """Raise DinpError if the package is missing."""
+        if importlib.util.find_spec(self.package.replace("-", "_")) is None:
+            raise DinpError(f"{self.name} needs the package {self.package}: install it, or leave it out with --codecs")
+
+    def version(self) -> str:
+        """Version of the package."""
+        return f"{self.package} {importlib.metadata.version(self.package)}"
+
+
+class JpegXl(_ModuleCodec):
+    """JPEG XL, lossy, by imagecodecs."""
+
+    name = "jpegxl"
+    package = "imagecodecs"
+    settings = (25, 20, 16, 13, 10, 8, 6.5, 5, 4, 3, 2.5, 2, 1.5, 1)
+
+    def encode(self, picture: np.ndarray, setting: float) -> bytes:
+        """A bare codestream."""
+        import imagecodecs
+
+        return imagecodecs.jpegxl_encode(picture, distance=setting, effort=7, numthreads=1)
+
+    def decode(self, data: bytes) -> Image.Image:
+        """The picture in a file."""
+        import imagecodecs
+
+        decoded = imagecodecs.jpegxl_decode(data, numthreads=1)
+        return Image.fromarray(decoded[..., 0] if decoded.ndim == 3 and decoded.shape[2] == 1 else decoded)
+
+
+class Heic(_ModuleCodec):
+    """HEIC: HEVC intra pictures by x265, at its slowest but one preset."""
+
+    name = "heic"
+    package = "pillow-heif"
+    settings = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 45, 50, 56, 62, 70)
+
+    def encode(self, picture: np.ndarray, setting: float) -> bytes:
+        """Grey pictures have one plane."""
+        import pillow_heif
+
+        image = pillow_heif.from_pillow(Image.fromarray(picture))
+        buffer = io.BytesIO()
+        chroma = {} if picture.ndim == 2 else {"chroma": 444}
+        image.save(buffer, quality=int(setting), enc_params={"preset": "veryslow", "tune": "psnr"}, **chroma)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Image.Image:
+        """The picture in a file."""
+        import pillow_heif
+
+        return pillow_heif.open_heif(io.BytesIO(data)).to_pillow()
+
+
 _OURS = (Dinp(), DinpNetwork(), DinpBest(), DinpPlain(), DinpNetworkPlain(), DinpBestPlain())
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (*_OURS, Jpeg(), Jpeg2000(), WebP(), Avif())}
-COMPARED = ("dinp", "dinp-plain", "jpeg", "jpeg2000", "webp", "avif")
+_OTHERS = (Jpeg(), Jpeg2000(), WebP(), Avif(), AvifPsnr(), JpegXl(), Heic())
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (*_OURS, *_OTHERS)}
+COMPARED = ("dinp", "dinp-plain", "jpeg", "jpeg2000", "webp", "avif", "avif-psnr")
 
 
 @cache

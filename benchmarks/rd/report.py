@@ -140,16 +140,16 @@ def make_page(
         if picture is None:
             raise DinpError(f"{path} is grey: show it with --mode grey")
 
-    parts = [f"<p>{page.escape(INTRODUCTION)}</p>", page.paragraph(provenance(measured))]
+    parts = [page.paragraph(INTRODUCTION, small=False), page.paragraph(provenance(measured))]
     drawn = [(group, plots.svg(figure)) for group, _, figure in plots.mean_plots(measured)]
-    parts += ["<h2>Curves</h2>"]
+    parts += [page.heading("Curves")]
     parts += [page.plots([svg for of, svg in drawn if of == group]) for group in measured.groups()]
 
     found = tables(measured)
-    parts += ["<h2>Tables</h2>", *map(page.table, found)]
+    parts += [page.heading("Tables"), *map(page.table, found)]
     parts += [page.paragraph(note) for note in dict.fromkeys(one.note for one in found)]
 
-    parts += ["<h2>Pictures at equal bytes</h2>"]
+    parts += [page.heading("Pictures at equal bytes")]
     parts.append(page.paragraph("Move the line to compare two of them; click a picture below to put it on the right."))
     codecs = shown_codecs(measured, mode)
     for path, picture in pictures.items():

@@ -9,13 +9,15 @@ from PIL import Image
 from skimage import data
 
 import dinp
+from dinp.benchmarks.rd import codecs
 from dinp.benchmarks.rd import command as rd
 from dinp.benchmarks.rd.codecs import CODECS, Dinp, _codes, codecs_named
 from dinp.benchmarks.rd.metrics import check_metrics, measure, psnr
 from dinp.benchmarks.rd.runs import load_picture, pictures_in
 from dinp.errors import DinpError
 
-ASTRONAUT = data.astronaut()[:176, 150:326]
+ASTRONAUT = np.ascontiguousarray(data.astronaut()[:176, 150:326])
+GREY = np.ascontiguousarray(ASTRONAUT[..., 1])
 ALL_METRICS = ("psnr", "ssim", "ms_ssim", "ssimulacra2")
 CHEAP = ["--codecs", "jpeg,jpeg2000", "--metrics", "psnr"]
 
@@ -78,19 +80,46 @@ def test_jpeg2000_codes_colour_with_its_transform():
 
 def test_versions_follow_what_codes(tmp_path):
     files = {
-        "encoder.py": True,
-        "tree.npz": True,
-        "cli.py": False,
-        "optimisers.py": False,
-        "card.md": False,
+        "encoder/planes.py": True,
+        "kernels/values.c": True,
+        "weights/tree.npz": True,
+        "weights/hub.py": True,
         "tables/mask.npz": True,
+        "cli/encode.py": False,
+        "masks/exchange.py": False,
+        "training/optimisers.py": False,
+        "weights/card.md": False,
+        "weights/mask.npz": False,
+        "weights/mask_curve_4.json": False,
+        "weights/surrogate_curve.json": False,
     }
-    for name, counts in (
-        files | {"weights/mask.npz": False, "mask_curve_4.json": False, "surrogate_curve.json": False}
-    ).items():
+    for name, counts in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-        assert _codes(tmp_path / name) == counts
+        assert _codes(tmp_path / name, tmp_path) == counts, name
+
+
+def test_avif_is_tuned_for_psnr():
+    tuned, default = (CODECS[name].run(GREY, 40) for name in ("avif-psnr", "avif"))
+    bits = [np.log2(len(coded.data)) for coded in (tuned, default)]
+    gain = measure(GREY, tuned.decoded, ["psnr"])["psnr"] - measure(GREY, default.decoded, ["psnr"])["psnr"]
+    assert gain > 6 * (bits[0] - bits[1])  # more dB than as many more bits would bring
+
+
+@pytest.mark.parametrize(("name", "package"), [("jpegxl", "imagecodecs"), ("heic", "pillow_heif")])
+def test_codecs_of_other_packages(name, package):
+    pytest.importorskip(package)
+    for picture in (GREY, ASTRONAUT):
+        small, large = (CODECS[name].run(picture, CODECS[name].settings[k]) for k in (0, -1))
+        assert len(small.data) < len(large.data)
+        assert measure(picture, large.decoded, ["psnr"])["psnr"] > 38
+    assert package.replace("_", "-") in CODECS[name].version()
+
+
+def test_a_codec_whose_package_is_missing_says_so(monkeypatch):
+    monkeypatch.setattr(codecs.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DinpError, match="heic needs the package pillow-heif"):
+        codecs_named(["heic"])
 
 
 def test_metrics_of_equal_pictures():
