@@ -7,7 +7,9 @@ from setuptools import Extension, setup
 
 SOURCES = [
     "binarisation",
+    "krylov",
     "module",
+    "multigrid",
     "network",
     "order",
     "range",

@@ -7,20 +7,18 @@ Everything is deterministic: no random numbers, and no sums whose order depends 
 """
 
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dinp.diffusion.algebraic import BarrierOperator
 from dinp.diffusion.krylov import Iterations
-from dinp.diffusion.multigrid import Field, Hierarchy, blocks
+from dinp.diffusion.multigrid import Hierarchy
 from dinp.errors import DinpError
 
 TOLERANCE = 0.002  # grey levels
 _ROUNDS = 80
 _STEPS = 40
-_CHUNK = 1 << 15  # pixels whose residual is computed at a time: stays in the cache
 
 
 class Inpainter:
@@ -183,7 +181,7 @@ class Inpainter:
         if cycles is not None:
             self._load(x)
             self._iterations.chebyshev(cycles, nested)
-            _add(self._iterations.x, x)
+            self._hierarchy.finest.add(self._iterations.x, x)
             return
         iterations, step = self._iterations, 0.0
         for n in range(_ROUNDS):
@@ -193,10 +191,10 @@ class Inpainter:
                 done = n == 1 and steps <= 1 and step <= tol
             else:
                 iterations.chebyshev(1, nested=False)
-                before, step = step, iterations.x.largest()
+                before, step = step, iterations.largest()
                 ratio = min(step / before, 0.95) if n > 2 else 0.8
                 done = step * max(1.0, ratio / (1 - ratio)) <= tol  # the sum of all later steps
-            _add(iterations.x, x)
+            self._hierarchy.finest.add(iterations.x, x)
             if done:
                 break
 
@@ -213,10 +211,9 @@ class Inpainter:
         iterations, finest, limit = self._iterations, self._hierarchy.finest, 0.0
         if cycles is not None:
             self._load(None, r)
-            iterations.chebyshev(cycles, nested=False)
-            self._hierarchy.nested_transposed()  # of the residual that the cycles left
-            iterations.x.data += finest.x.data
-            _add(iterations.x, y)
+            iterations.chebyshev(cycles, nested=False, residual=True)
+            self._hierarchy.nested_transposed(iterations.residual, iterations.x)
+            finest.add(iterations.x, y)
             return bordered
         for n in range(_ROUNDS):
             self._load(y if n else None, r)
@@ -228,44 +225,14 @@ class Inpainter:
                 iterations.conjugate_gradients(_STEPS, nested=not n, residual=limit)
             else:
                 iterations.chebyshev(1, nested=False)
-            _add(iterations.x, y)
+            finest.add(iterations.x, y)
         return bordered
 
     def _load(self, x: NDArray[np.float64] | None, r: NDArray[np.float64] | None = None) -> None:
         """Hand the iterations the residual r - A x, in double precision; None stands for zero."""
-        b, live = self._iterations.b, self._hierarchy.finest.live
-        for top, part in self._residuals(x, r) if x is not None else [(0, r)]:
-            for c, block in blocks(part):
-                b[c][top // 2 : top // 2 + block.shape[0], : block.shape[1]] = block
-        for c in b:
-            np.multiply(b[c], live[c], out=b[c])
-
-    def _residuals(
-        self, x: NDArray[np.float64], r: NDArray[np.float64] | None
-    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """The first row and the values of r plus the sums of differences to the neighbours, a few rows at a time."""
-        h, w = self.shape
-        rows = max(2, _CHUNK // w // 2 * 2)
-        total, term = np.empty((2, min(rows, h), w))
-        for top in range(0, h, rows):
-            end = min(top + rows, h)
-            part, d = total[: end - top], term[: end - top]
-            part[...] = 0 if r is None else r[top:end]
-            first, last = max(top, 1), min(end, h - 1)
-            part[first - top :] += np.subtract(x[first - 1 : end - 1], x[first:end], out=d[first - top :])
-            if last > top:
-                part[: last - top] += np.subtract(x[top + 1 : last + 1], x[top:last], out=d[: last - top])
-            across = np.subtract(x[top:end, 1:], x[top:end, :-1], out=d[:, 1:])
-            part[:, :-1] += across
-            part[:, 1:] -= across
-            yield top, part
+        self._hierarchy.finest.load(x, r, self._iterations.b)
 
 
 def inpaint(mask: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
     """Reconstruct from the values at the pixels of an inpainting mask: see `Inpainter.solve`."""
     return Inpainter(mask).solve(values)
-
-
-def _add(correction: Field, x: NDArray[np.float64]) -> None:
-    for c, part in blocks(x):
-        part += correction.inner[c][: part.shape[0], : part.shape[1]]

@@ -5,14 +5,20 @@ run on half of the pixels, with the Schur complement ``S = D - W inv(D_red) W^T`
 red residual is its preconditioner. All in single precision: `dinp.diffusion.inpaint` refines in double precision around
 it.
 
+Both are accelerations that pyamg's `MultilevelSolver.solve` drives: it hands them the cycle as preconditioner M.
+
 References
 ----------
 Y. Saad: Iterative Methods for Sparse Linear Systems, 2nd ed., SIAM 2003, chapters 9 and 12.3.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
-from dinp.diffusion.multigrid import BLACK, COLOURS, RED, Array, Colour, Field, Hierarchy
+from dinp.diffusion.multigrid import Hierarchy
+from dinp.diffusion.stencils import Array, Doubles
 
 # Most eigenvalues of (cycle times S) lie between these; the few outside, down to 0.4 and up to 1.5, are still reduced.
 SPECTRUM = (0.65, 1.25)
@@ -27,43 +33,28 @@ class Iterations:
 
     Attributes
     ----------
-    b : dict from colour to float32 plane
-        Right-hand side, to be filled by the caller; zero for known pixels and outside the image.
-    x : Field
+    b, x : float32 fields, see `dinp.diffusion.stencils`
+        Right-hand side, to be filled by the caller, zero for known pixels and outside the image; and approximation.
+    residual : black half of a field
+        What is left of b on black when red is relaxed.
     """
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         self.hierarchy = hierarchy
         self._fine = fine = hierarchy.finest
-        self.b = {c: np.zeros(fine.shape, np.float32) for c in COLOURS}
-        self.x = Field(fine.shape)
-        self._p = Field(fine.shape)
-        self._Sp = {c: np.empty(fine.shape, np.float32) for c in BLACK}
-        self._term = np.empty(fine.shape, np.float32)
+        self.b, self.x, self.residual = fine.field(), fine.field(), fine.field(2)
+        self._p, self._q, self._Sp = fine.field(2), fine.field(2), fine.field(2)
+        self._sums = fine.sums()
 
-    def chebyshev(self, cycles: int, nested: bool) -> None:
+    def chebyshev(self, cycles: int, nested: bool, residual: bool = False) -> None:
         """A fixed number of cycles, from zero or from nested iteration.
 
         From zero, black values are a polynomial in (cycle times S), applied to the cycle: symmetric, as the cycle is.
-        ``residual`` is then up to date.
+        ``residual`` is then brought up to date, if wanted.
         """
-        low, high = SPECTRUM
-        centre, radius = (high + low) / 2, (high - low) / 2
         self._start(nested)
-        step = {c: self._p.inner[c] for c in BLACK}
-        keep, gain, rho = 0.0, 1 / centre, radius / centre
-        for n in range(cycles):
-            z = self._correction()
-            for c in BLACK:
-                if n:
-                    np.multiply(step[c], np.float32(keep), out=step[c])
-                    np.add(step[c], np.multiply(z[c], np.float32(gain), out=self._term), out=step[c])
-                else:
-                    np.multiply(z[c], np.float32(gain), out=step[c])
-                np.add(self.x.inner[c], step[c], out=self.x.inner[c])
-            self._eliminate()
-            following = 1 / (2 * centre / radius - rho)
-            keep, gain, rho = following * rho, 2 * following / radius, following
+        self._accelerate(partial(self._chebyshev, residual=residual), cycles)
+        self._fine.relax_red(self.x, self.b)
 
     def conjugate_gradients(
         self, steps: int, nested: bool, *, step: float = -1.0, residual: float = -1.0
@@ -75,82 +66,104 @@ class Iterations:
         rounding breaks the iteration the returned size is infinite.
         """
         self._start(nested)
-        r, p = self.residual, {c: self._p.inner[c] for c in BLACK}
-        rho, size = 0.0, 0.0
-        n = 0
-        for n in range(1, steps + 1):  # noqa: B007
-            z = self._correction()
-            before, rho = rho, _dot(r, z)
-            if not rho > 0:
-                size = 0.0 if rho == 0 else np.inf
-                break
-            for c in BLACK:
-                if before:
-                    np.multiply(p[c], np.float32(rho / before), out=p[c])
-                    np.add(p[c], z[c], out=p[c])
-                else:
-                    np.copyto(p[c], z[c])
-            curvature = _dot(self._apply(), p)
-            if not curvature > 0:
-                size = np.inf
-                break
-            alpha = np.float32(rho / curvature)
-            for c in BLACK:
-                np.add(self.x.inner[c], np.multiply(p[c], alpha, out=self._term), out=self.x.inner[c])
-                np.subtract(r[c], np.multiply(self._Sp[c], alpha, out=self._term), out=r[c])
-            size = max(float(alpha), 1.0) * self._p.largest()  # 1: rounding may have made alpha far too small
-            if size <= step or (residual >= 0 and self._sum(r, BLACK) <= residual):
-                break
-        self._fine.relax(self.x, RED, self.b)
-        return n, size
+        done = [0, 0.0]
+        self._accelerate(partial(self._conjugate_gradients, least=residual, done=done), steps, step)
+        self._fine.relax_red(self.x, self.b)
+        return done[0], done[1]
 
     def loaded(self) -> float:
         """Sum of the absolute values of the right-hand side."""
-        return self._sum(self.b, COLOURS)
+        return float(np.abs(self.b).sum(dtype=np.float64))
 
-    def _sum(self, planes: dict[Colour, Array], colours: tuple[Colour, ...]) -> float:
-        return sum(float(np.abs(planes[c], out=self._term).sum(dtype=np.float64)) for c in colours)
-
-    @property
-    def residual(self) -> dict[Colour, Array]:
-        """Residual on black: what the next cycle starts from."""
-        return self._fine.b
+    def largest(self) -> float:
+        """Largest absolute value of x on black."""
+        return float(max(self.x[:2].max(), -self.x[:2].min()))
 
     def _start(self, nested: bool) -> None:
         if nested:
-            self.hierarchy.nested(self.b)
-        for c in BLACK:
-            if nested:
-                np.copyto(self.x.inner[c], self._fine.x.inner[c])
-            else:
-                self.x.inner[c].fill(0)
-        self._eliminate()
+            self.hierarchy.nested(self.b, self.x)
+        else:
+            self.x.fill(0)
+        self._fine.eliminate(self.x if nested else None, self.b, self.residual)
 
-    def _correction(self) -> dict[Colour, Array]:
-        """One multigrid cycle for the residual: views, valid until the next cycle."""
-        self.hierarchy.cycle()
-        return {c: self._fine.x.inner[c] for c in BLACK}
+    def _accelerate(self, method: Any, steps: int, tol: float = 0.0) -> None:  # noqa: ANN401
+        if steps:
+            self.hierarchy.solver.solve(self.residual.reshape(-1), tol=tol, maxiter=steps, accel=method)
 
-    def _eliminate(self) -> None:
-        """Relax red, and bring the residual up to date."""
+    def _chebyshev(
+        self,
+        A: object,
+        b: Array,
+        x0: None,
+        tol: float,
+        maxiter: int,
+        M: Any,  # noqa: ANN401
+        callback: None,
+        residuals: None,
+        residual: bool,
+    ) -> tuple[Array, int]:
+        """As pyamg calls it: ``b`` is the residual, and x is updated in place."""
         fine = self._fine
-        fine.relax(self.x, RED, self.b)
-        for c in BLACK:
-            r = fine.neighbour_sum(self.x, c, self.residual[c])
-            np.add(r, self.b[c], out=r)
-            np.multiply(r, fine.live[c], out=r)
-            np.subtract(r, np.multiply(fine.diagonal[c], self.x.inner[c], out=self._term), out=r)
+        high, low = SPECTRUM[1], SPECTRUM[0]
+        centre, radius = (high + low) / 2, (high - low) / 2
+        keep, gain, rho = 0.0, 1 / centre, radius / centre
+        for n in range(maxiter):
+            z = fine.field_of(M @ b)
+            if n == maxiter - 1 and not residual:  # nobody asks what this step does to the residual
+                if n:
+                    fine.advance(self.x, self._p, keep)
+                fine.advance(self.x, z, gain)
+                break
+            fine.direction(z, self._p if n else None, keep, gain, self._q, self._Sp, self._sums)
+            self._p, self._q = self._q, self._p
+            fine.advance(self.x, self._p, 1.0, self.residual, self._Sp)
+            following = 1 / (2 * centre / radius - rho)
+            keep, gain, rho = following * rho, 2 * following / radius, following
+        return b, 0
 
-    def _apply(self) -> dict[Colour, Array]:
-        """S p on black."""
-        fine = self._fine
-        fine.relax(self._p, RED, None)
-        for c in BLACK:
-            s = fine.neighbour_sum(self._p, c, self._Sp[c])
-            np.multiply(s, fine.live[c], out=s)
-            np.subtract(np.multiply(fine.diagonal[c], self._p.inner[c], out=self._term), s, out=s)
-        return self._Sp
+    def _conjugate_gradients(
+        self,
+        A: object,
+        b: Array,
+        x0: None,
+        tol: float,
+        maxiter: int,
+        M: Any,  # noqa: ANN401
+        callback: None,
+        residuals: None,
+        least: float,
+        done: list,
+    ) -> tuple[Array, int]:
+        """As pyamg calls it: ``b`` is the residual, and x is updated in place; ``tol`` bounds the last step."""
+        fine, cycle = self._fine, self.hierarchy.levels[0]
+        rho, size = 0.0, 0.0
+        n = 0
+        for n in range(1, maxiter + 1):  # noqa: B007
+            z = fine.field_of(M @ b)
+            before, rho = rho, _total(cycle.product)
+            if not rho > 0:
+                size = 0.0 if rho == 0 else np.inf
+                break
+            self._sums.fill(0)
+            keep = rho / before if before else 0.0
+            largest = fine.direction(z, self._p if before else None, keep, 1.0, self._q, self._Sp, self._sums)
+            self._p, self._q = self._q, self._p
+            curvature = _total(self._sums)
+            if not curvature > 0:
+                size = np.inf
+                break
+            alpha = float(np.float32(rho / curvature))
+            sums = self._sums if least >= 0 else None
+            if sums is not None:
+                sums.fill(0)
+            fine.advance(self.x, self._p, alpha, self.residual, self._Sp, sums)
+            size = max(alpha, 1.0) * largest  # 1: rounding may have made alpha far too small
+            if size <= tol or (sums is not None and _total(sums) <= least):
+                break
+        done[:] = n, size
+        return b, 0
 
 
-def _dot(x: dict[Colour, Array], y: dict[Colour, Array]) -> float:
-    return sum(float(np.einsum("ij,ij", x[c], y[c])) for c in BLACK)
+def _total(sums: Doubles) -> float:
+    """The inner product that sums of bands make."""
+    return float(sums.sum())

@@ -1,4 +1,4 @@
-"""Geometric multigrid for the diffusion operator of an inpainting mask, as stencils over whole arrays.
+"""Geometric multigrid for the diffusion operator of an inpainting mask, in pyamg's frame.
 
 The operator ``A`` is the 5-point Laplacian on the unknown pixels, known pixels being Dirichlet data and the image
 boundary reflecting. Every level is a grid of cells with a conductance for each edge and a mass for the coupling to
@@ -13,279 +13,223 @@ known pixels:
 The two corrections keep the eigenvalues of (cycle times operator) between 0.4 and 1.5 for all sorts of masks (points,
 walls, lattices, clusters), where plain sums and halves reach from 0.3 to above 1.8.
 
-Each position in the 2x2 blocks is a colour with an array of its own, so that every relaxation, transfer and coarsening
-is a handful of numpy operations on whole arrays: several times faster than the same cycle with compiled Gauss-Seidel
-over CSR matrices, and no matrix needs to be assembled.
-
 On the finest level red pixels are eliminated: the iterations of `dinp.diffusion.krylov` run on the black pixels only,
 and a cycle starts with vanishing red residual.
+
+The levels are those of a `pyamg.multilevel.MultilevelSolver`: pyamg goes down and up, and drives the acceleration; the
+smoothers and transfers are ours (`dinp.diffusion.stencils`). So that nothing is computed twice, they work together:
+a cycle starts from zero, hence relaxation on the way down need not be kept, and is done where its residual is
+restricted; and the coarse correction is added where relaxation on the way up reads it.
 
 References
 ----------
 W. L. Briggs, V. E. Henson, S. F. McCormick: A Multigrid Tutorial, SIAM 2000 (red-black smoothing, nested iteration).
 D. Braess: Towards algebraic multigrid for elliptic problems of second order, Computing 55, 1995 (scaled aggregation).
+N. Bell, L. N. Olson, J. Schroder, B. Southworth: PyAMG: Algebraic Multigrid Solvers in Python, JOSS 8 (87), 2023.
 """
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyamg.multilevel import MultilevelSolver
 
-Array = NDArray[np.float32]
-Colour = tuple[int, int]
+from dinp.diffusion.stencils import COLOURS, Array, Coarse, Doubles, Finest
 
 SERIES = np.float32(0.07)  # from spectra: more hurts points and thin walls, less hurts the edges of large empty parts
 COARSEST = 192  # cells; solved by a dense inverse
-RED: tuple[Colour, Colour] = ((0, 0), (1, 1))
-BLACK: tuple[Colour, Colour] = ((0, 1), (1, 0))
-COLOURS = RED + BLACK
 
 
-class Field:
-    """One value per cell of a level: four colour planes with a border of zeros on the sides where neighbours are read.
-
-    Attributes
-    ----------
-    inner : dict from colour to (h, w) float32, views
-        ``inner[a, b][i, j]`` belongs to the cell in row ``2 i + a`` and column ``2 j + b``.
-    neighbours : dict from colour to four (h, w) float32, views
-        The cells above, below, left and right of each cell of the colour.
-    """
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        h, w = shape
-        self.data = np.zeros((2, 2, h + 1, w + 1), np.float32)
-        self.inner = {(a, b): self.data[a, b, a : a + h, b : b + w] for a, b in COLOURS}
-        self.neighbours = {
-            (a, b): (
-                self.data[1 - a, b, :h, b : b + w],
-                self.data[1 - a, b, 1:, b : b + w],
-                self.data[a, 1 - b, a : a + h, :w],
-                self.data[a, 1 - b, a : a + h, 1:],
-            )
-            for a, b in COLOURS
-        }
-
-    def largest(self) -> float:
-        """Largest absolute value on black."""
-        return max(float(max(self.inner[c].max(), -self.inner[c].min())) for c in BLACK)
-
-
-class Level:
-    """Stencil and working arrays of one grid.
+class Level(MultilevelSolver.Level):
+    """A grid as pyamg knows it: operator A, smoothers, and transfers R and P to the next level.
 
     Parameters
     ----------
-    H, V, m : (h, w-1), (h-1, w), (h, w) float32
-        Conductances of horizontal and vertical edges, and masses; h and w are even.
-    finest : bool
-        On the finest level conductances are 0 or 1 and dead cells hold 0, so that sums need no weights.
-
-    Attributes
-    ----------
-    shape : (h/2, w/2), of one colour plane
-    inv : dict from colour to float32 plane, inverse diagonal, 0 for dead cells (known pixels, cells outside the image)
-    held : (h, w) float32, mass over diagonal
-    b, x : right-hand side (dict from colour to plane) and approximation (`Field`) of the level
+    grid : Finest or Coarse
+    coarse_size : int
+        Length of the next level's vectors.
+    coarsest : bool
+        The next level is the coarsest.
+    loss : (h, w) float32
+        Of the next level: its mass over the sum of the four masses below.
     """
 
-    def __init__(self, H: Array, V: Array, m: Array, finest: bool) -> None:
-        h, w = m.shape
-        self.shape = (h // 2, w // 2)
-        self.finest = finest
-        diagonal = m.copy()
-        diagonal[1:] += V
-        diagonal[:-1] += V
-        diagonal[:, 1:] += H
-        diagonal[:, :-1] += H
-        live = diagonal > 0
-        inv = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=live)
-        self.inv = _planes(inv)
-        if finest:
-            self.live = _planes(live.astype(np.float32))
-            self.diagonal = {c: plane for c, plane in _planes(diagonal).items() if c in BLACK}
+    def __init__(self, grid: Finest | Coarse, coarse_size: int, coarsest: bool, loss: Array) -> None:
+        self.grid, self.coarsest, self.loss = grid, coarsest, loss
+        self.A, self.R, self.P = Operator(grid), Restriction(self), Prolongation(self)
+        self.residual = np.zeros(coarse_size, np.float32)  # restricted
+        self.correction: Array = self.residual  # what P takes up
+        self.product: Doubles | None = (
+            None  # of a right-hand side and what the cycle makes of it, see `Grid.add_products`
+        )
+
+    def presmoother(self, A: "Operator", x: Array, b: Array) -> None:
+        """Nothing: what it would do from zero is done when the residual is restricted."""
+
+    def postsmoother(self, A: "Operator", x: Array, b: Array) -> None:
+        """Take the coarse correction, and relax."""
+        shaped = self.grid.field_of(b)
+        if self.product is not None:
+            self.product.fill(0)
+            self.grid.ascend(shaped, self.correction, self.coarsest, self.grid.field_of(x), self.product)
         else:
-            self.held = m * inv
-            edges = np.zeros((4, h, w), np.float32)
-            edges[0, 1:] = edges[1, :-1] = V
-            edges[2, :, 1:] = edges[3, :, :-1] = H
-            split = [_planes(edge) for edge in edges]
-            self.edges = {c: [planes[c] for planes in split] for c in COLOURS}
-        self.x = Field(self.shape)
-        self.b = {c: np.zeros(self.shape, np.float32) for c in (BLACK if finest else COLOURS)}
-        self.residual = {c: np.empty(self.shape, np.float32) for c in RED}
-        self._sum = np.empty(self.shape, np.float32)
-        self._term = np.empty(self.shape, np.float32)
+            self.grid.ascend(shaped, self.correction, self.coarsest, self.grid.field_of(x))
 
-    def neighbour_sum(self, x: Field, colour: Colour, out: Array) -> Array:
-        """Sum of conductance times value over the four neighbours of each cell of a colour, written to ``out``."""
-        up, down, left, right = x.neighbours[colour]
-        if self.finest:
-            np.add(up, down, out=out)
-            np.add(out, left, out=out)
-            return np.add(out, right, out=out)
-        edges, term = self.edges[colour], self._term
-        np.multiply(edges[0], up, out=out)
-        np.add(out, np.multiply(edges[1], down, out=term), out=out)
-        np.add(out, np.multiply(edges[2], left, out=term), out=out)
-        return np.add(out, np.multiply(edges[3], right, out=term), out=out)
 
-    def relax(self, x: Field, colours: tuple[Colour, ...], b: dict[Colour, Array] | None) -> None:
-        """Gauss-Seidel on the cells of these colours; ``b`` None means a right-hand side of zero."""
-        for c in colours:
-            s = self.neighbour_sum(x, c, self._sum)
-            if b is not None:
-                np.add(s, b[c], out=s)
-            np.multiply(s, self.inv[c], out=x.inner[c])
+class Operator:
+    """The A of a level. Its product with the approximation is only ever subtracted from the right-hand side."""
 
-    def scale(self, colours: tuple[Colour, ...]) -> None:
-        """The first relaxation from zero: x = b / diagonal."""
-        for c in colours:
-            np.multiply(self.inv[c], self.b[c], out=self.x.inner[c])
+    dtype = np.dtype(np.float32)
 
-    def red_residual(self) -> tuple[Array, Array]:
-        """Residual of the red cells after relaxing red from zero, then black: black's whole influence on red."""
-        for c in RED:
-            r = self.neighbour_sum(self.x, c, self.residual[c])
-            if self.finest:
-                np.multiply(r, self.live[c], out=r)
-        return self.residual[0, 0], self.residual[1, 1]
+    def __init__(self, grid: Finest | Coarse) -> None:
+        size = (2 if isinstance(grid, Finest) else 4) * (grid.h + 1) * (grid.w + 1)
+        self.shape = (size, size)
+        self.nnz = 5 * size
+
+    def __matmul__(self, x: Array) -> "Product":
+        return Product()
+
+
+class Product:
+    """A @ x, which is not computed: of ``b - A @ x`` it makes the residual of b."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:  # noqa: ANN401
+        if ufunc is not np.subtract or method != "__call__" or inputs[1] is not self:
+            return NotImplemented
+        return Residual(inputs[0])
+
+
+class Residual:
+    """What presmoothing from zero leaves of a right-hand side, for `Restriction`.
+
+    pyamg asks for its norm after every cycle; as it is told how many cycles to run, nothing depends on the answer.
+    """
+
+    def __init__(self, b: Array) -> None:
+        self.b = b
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        return np.nan if function is np.linalg.norm else NotImplemented
+
+
+class Restriction:
+    """The R of a level: relaxation from zero, and the residual that is left, restricted."""
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+
+    def __matmul__(self, residual: Residual) -> Array:
+        level = self.level
+        level.grid.descend(level.grid.field_of(residual.b), level.residual, level.coarsest)
+        return level.residual
+
+
+class Prolongation:
+    """The P of a level: hands the coarse correction to the postsmoother, which adds it."""
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+
+    def __matmul__(self, coarse: Array) -> "Prolongation":
+        self.level.correction = coarse
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:  # noqa: ANN401
+        if ufunc is not np.add or method != "__call__" or inputs[1] is not self:
+            return NotImplemented
+        return inputs[0]
+
+
+class Inverse(np.ndarray):
+    """A dense matrix that says, as sparse ones do, that it is not empty."""
+
+    nnz = 1
 
 
 class Hierarchy:
-    """All levels of a mask, and what can be done with them.
+    """All levels of a mask, in pyamg's `MultilevelSolver`, and nested iteration on them.
 
-    The methods leave their result in ``finest.x`` and use the arrays of the levels: one call at a time.
+    The methods use the arrays of the levels: one call at a time.
 
     Parameters
     ----------
     mask : (H, W) bool, at least one True
+
+    Attributes
+    ----------
+    solver : MultilevelSolver
+        For black values: see `dinp.diffusion.krylov`.
+    finest : Finest
     """
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
-        H, V, m = _finest_conductances(mask)
-        self.levels: list[Level] = []
-        self.loss: list[Array] = []  # of level k+1: its mass over the sum of the four masses below
-        while not self.levels or m.size > COARSEST:
+        self.finest = grid = Finest(mask)
+        grids: list[Finest | Coarse] = [grid]
+        self.loss: list[Array] = []
+        H, V, m = _first_coarsening(mask, self.finest)
+        while True:
+            self.loss.append(1 / (1 + SERIES * m))
+            m = m * self.loss[-1]
+            if m.size <= COARSEST:
+                break
             h, w = m.shape[0] + m.shape[0] % 2, m.shape[1] + m.shape[1] % 2
             H, V, m = _padded(H, h, w - 1), _padded(V, h - 1, w), _padded(m, h, w)
-            self.levels.append(Level(H, V, m, finest=not self.levels))
-            if len(self.levels) > 1:  # on pixels themselves it is not worth its time
-                held = self.levels[-1].held
-                H = H + H * np.maximum(held[:, 1:], held[:, :-1])
-                V = V + V * np.maximum(held[1:], held[:-1])
+            grid = Coarse(H, V, m)
+            grids.append(grid)
+            held = grid.held
+            H = H + H * np.maximum(held[:, 1:], held[:, :-1])
+            V = V + V * np.maximum(held[1:], held[:-1])
             H = np.float32(0.5) * (H[::2, 1::2] + H[1::2, 1::2])
             V = np.float32(0.5) * (V[1::2, ::2] + V[1::2, 1::2])
             m = m[::2, ::2] + m[1::2, ::2] + m[::2, 1::2] + m[1::2, 1::2]
-            self.loss.append(1 / (1 + SERIES * m))
-            m = m * self.loss[-1]
-        self.finest = self.levels[0]
-        self.coarsest_shape = m.shape
+            del grid.held
         self.coarsest_inverse = _inverse(H, V, m)
+        sizes = [4 * (grid.h + 1) * (grid.w + 1) for grid in grids[1:]] + [m.size]
+        last = len(grids) - 1
+        self.levels = [
+            Level(grid, size, k == last, loss)
+            for k, (grid, size, loss) in enumerate(zip(grids, sizes, self.loss, strict=True))
+        ]
+        self.levels[0].product = self.finest.sums()
+        coarsest = MultilevelSolver.Level()
+        coarsest.A = self.coarsest_inverse.view(Inverse)
+        self.solver = MultilevelSolver([*self.levels, coarsest], coarse_solver=lambda inverse, b: self._coarsest(b))
+        self.solver.symmetric_smoothing = True
 
-    def cycle(self) -> None:
-        """One V-cycle from zero on black residuals in ``finest.b``; the red residual is taken as zero."""
-        fine = self.finest
-        for c in RED:
-            fine.x.inner[c].fill(0)
-        fine.scale(BLACK)
-        self._correct(len(self.levels) - 1, self._coarsest(self._descend()))
-        for k in range(len(self.levels) - 2, -1, -1):
-            self._correct(k, None)
-
-    def nested(self, b: dict[Colour, Array]) -> None:
+    def nested(self, b: Array, x: Array) -> None:
         """Nested iteration: solve for ``b`` on the coarsest grid, and up the levels with one relaxation on each.
 
-        Linear in ``b``, and exact for right-hand sides that come from constant known data: the loss of mass on coarse
-        levels is applied to the right-hand side too.
+        Black of ``x`` is written. Linear in ``b``, and exact for right-hand sides that come from constant known data:
+        the loss of mass on coarse levels is applied to the right-hand side too.
         """
-        coarse = b[0, 0] + b[1, 1]
-        coarse += b[0, 1]
-        coarse += b[1, 0]
-        coarse *= self.loss[0]
-        for k, level in enumerate(self.levels[1:], 1):
-            for c, part in blocks(coarse):
-                level.b[c][: part.shape[0], : part.shape[1]] = part
-            coarse = level.b[0, 0] + level.b[1, 1]
-            coarse += level.b[0, 1]
-            coarse += level.b[1, 0]
-            coarse *= self.loss[k]
-        coarse = self._coarsest(coarse)
-        for k in range(len(self.levels) - 1, -1, -1):
+        sides = [b]
+        for level in self.levels:
+            level.grid.restrict(level.grid.field_of(sides[-1]), level.loss, level.residual, level.coarsest)
+            sides.append(level.residual)
+        coarse = self._coarsest(sides.pop())
+        for k in range(len(self.levels) - 1, 0, -1):
             level = self.levels[k]
-            for c in RED:
-                self._prolong(k, coarse, level.x.inner[c])
-                if level.finest:
-                    level.x.inner[c][...] *= level.live[c]
-            coarse = None
-            level.relax(level.x, BLACK, b if level.finest else level.b)
-            if not level.finest:
-                level.relax(level.x, RED, level.b)
+            field = level.grid.field()
+            level.grid.ascend(level.grid.field_of(sides[k]), coarse, level.coarsest, field, nested=True)
+            coarse = field
+        self.finest.ascend(b, coarse, self.levels[0].coarsest, x)
 
-    def nested_transposed(self) -> None:
-        """The transpose of `nested` followed by restriction to black, for black values in ``finest.b``."""
-        fine = self.finest
-        for c in RED:
-            fine.x.inner[c].fill(0)
-        fine.scale(BLACK)
-        coarse: Array | None = self._coarsest(self._descend())
-        for k in range(len(self.levels) - 1, -1, -1):
+    def nested_transposed(self, b: Array, x: Array) -> None:
+        """Add to all of ``x`` the transpose of `nested` followed by restriction to black, for black values ``b``."""
+        sides = [b]
+        for level in self.levels:
+            level.grid.descend(level.grid.field_of(sides[-1]), level.residual, level.coarsest)
+            sides.append(level.residual)
+        coarse = self._coarsest(sides.pop())
+        for k in range(len(self.levels) - 1, 0, -1):
             level = self.levels[k]
-            plane = np.empty(level.shape, np.float32)
-            self._prolong(k, coarse, plane)
-            coarse = None
-            plane *= self.loss[k]
-            for c in COLOURS:
-                level.x.inner[c][...] += plane * level.live[c] if level.finest else plane
-
-    def _descend(self) -> Array:
-        """Relax from zero and restrict the red residual, level by level; returns the coarsest right-hand side."""
-        for k, level in enumerate(self.levels):
-            if k:
-                level.scale(RED)
-                level.relax(level.x, BLACK, level.b)
-            r0, r1 = level.red_residual()
-            if k + 1 < len(self.levels):
-                coarse = self.levels[k + 1]
-                for (c, part), (_, other) in zip(blocks(r0), blocks(r1), strict=True):
-                    np.add(part, other, out=coarse.b[c][: part.shape[0], : part.shape[1]])
-        return r0 + r1
+            field = level.grid.field()
+            level.grid.ascend_transposed(level.grid.field_of(sides[k]), coarse, level.coarsest, level.loss, field)
+            coarse = field
+        self.finest.ascend_transposed(b, coarse, self.levels[0].coarsest, self.levels[0].loss, x)
 
     def _coarsest(self, b: Array) -> Array:
-        return (self.coarsest_inverse @ b.ravel()).reshape(self.coarsest_shape)
-
-    def _prolong(self, k: int, coarse: Array | None, out: Array) -> None:
-        """Copy level k+1 (the array ``coarse`` where it is the coarsest) into a colour plane of level k."""
-        if coarse is not None:
-            out[...] = coarse
-            return
-        for c, part in blocks(out):
-            part[...] = self.levels[k + 1].x.inner[c][: part.shape[0], : part.shape[1]]
-
-    def _correct(self, k: int, coarse: Array | None) -> None:
-        """Add the coarse correction to red (black is overwritten by what follows), relax black, then red.
-
-        On the finest level red is left alone: the iterations eliminate it.
-        """
-        level = self.levels[k]
-        for c in RED:
-            self._prolong(k, coarse, level._term)
-            if level.finest:
-                np.multiply(level._term, level.live[c], out=level._term)
-            np.add(level.x.inner[c], level._term, out=level.x.inner[c])
-        level.relax(level.x, BLACK, level.b)
-        if not level.finest:
-            level.relax(level.x, RED, level.b)
-
-
-def blocks(x: np.ndarray) -> Iterator[tuple[Colour, np.ndarray]]:
-    """The four colours of an array of cells, as views."""
-    for a, b in COLOURS:
-        yield (a, b), x[a::2, b::2]
-
-
-def _planes(x: np.ndarray) -> dict[Colour, np.ndarray]:
-    return {c: np.ascontiguousarray(part) for c, part in blocks(x)}
+        return self.coarsest_inverse @ b
 
 
 def _padded(x: Array, h: int, w: int) -> Array:
@@ -296,17 +240,23 @@ def _padded(x: Array, h: int, w: int) -> Array:
     return out
 
 
-def _finest_conductances(mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Edges between unknown pixels have conductance 1; mass counts an unknown pixel's known neighbours."""
-    unknown = ~mask
-    H = (unknown[:, 1:] & unknown[:, :-1]).astype(np.float32)
-    V = (unknown[1:] & unknown[:-1]).astype(np.float32)
-    count = np.zeros(mask.shape, np.uint8)
-    count[1:] += mask[:-1]
-    count[:-1] += mask[1:]
-    count[:, 1:] += mask[:, :-1]
-    count[:, :-1] += mask[:, 1:]
-    return H, V, (count * unknown).astype(np.float32)
+def _first_coarsening(mask: NDArray[np.bool_], finest: Finest) -> tuple[Array, Array, Array]:
+    """Conductances and masses of the first coarse level.
+
+    Edges between unknown pixels have conductance 1; the mass of an unknown pixel is the number of its known neighbours.
+    """
+    known = np.zeros((4, finest.h + 1, finest.w + 1), np.uint8)
+    for c, (a, b) in enumerate(COLOURS):
+        part = mask[a::2, b::2]
+        finest.inner(known, c)[: part.shape[0], : part.shape[1]] = part
+    u01, u10, u00, u11 = finest.count > 0
+    H = np.float32(0.5) * ((u01[:, :-1] & u00[:, 1:]).view(np.uint8) + (u11[:, :-1] & u10[:, 1:]).view(np.uint8))
+    V = np.float32(0.5) * ((u10[:-1] & u00[1:]).view(np.uint8) + (u11[:-1] & u01[1:]).view(np.uint8))
+    m = np.zeros((finest.h, finest.w), np.uint8)
+    for c, unknown in enumerate((u01, u10, u00, u11)):
+        up, down, left, right = finest.neighbours(known, c)
+        m += (up + down + left + right) * unknown
+    return H, V, m.astype(np.float32)
 
 
 def _inverse(H: Array, V: Array, m: Array) -> Array:

@@ -4,6 +4,8 @@
 
 /* one table a file */
 extern PyMethodDef binarisation_methods[];
+extern PyMethodDef krylov_methods[];
+extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
 extern PyMethodDef range_methods[];
@@ -13,6 +15,8 @@ static int add_methods(PyObject *module)
 {
     PyMethodDef *tables[] = {
         binarisation_methods,
+        krylov_methods,
+        multigrid_methods,
         network_methods,
         order_methods,
         range_methods,
