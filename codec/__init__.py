@@ -5,7 +5,7 @@
 >>> dinp.decode(data).save("picture.png")  # bytes -> Pillow image of mode L or RGB
 >>> dinp.info(data)["bpp"]                 # what is in it, without decoding
 
-What only one of the three needs is imported when it is called: `import dinp`, decoding and info never import torch.
+What only one of the three needs is imported when it is called; none of them imports torch.
 """
 
 import time

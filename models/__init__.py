@@ -5,13 +5,13 @@
 >>> confidences = load_mask_model()(plane, 0.05)  # (H, W) float32 of mean 0.05
 >>> splits = load_tree_model()(plane, 0.05)       # split logits of the cells of side 32, 16, 8, 4, 2
 
-Importing this package does not import torch; loading a mask or tree model does, loading the restoration does not.
+Neither importing this package nor running these models imports torch.
 """
 
 import importlib
 
 _HOMES = {"learned_mask": "dinp.models.masks.learned"}
-_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model"), "dinp.models.weights.hub")
+_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model"), "dinp.models.weights.predictors")
 _HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.weights.restoration")
 
 __all__ = ["learned_mask", "load_mask_model", "load_restoration", "load_tree_model", "shipped_restoration"]

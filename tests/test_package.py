@@ -153,10 +153,39 @@ def test_importing_and_inspecting_load_neither_torch_nor_the_solver(coded):
         assert not modules & {"torch", "scipy", "pyamg", "matplotlib", "skimage"}
 
 
-def test_decoding_does_not_load_torch(coded):
-    modules = loaded("import dinp, sys; dinp.decode(open(sys.argv[1], 'rb').read())", str(coded))
+CODE = {
+    "decode": "import dinp, sys; dinp.decode(open(sys.argv[1], 'rb').read())",
+    "encode": "import dinp, numpy; [dinp.encode(numpy.eye(40, dtype='u1'), effort=effort) for effort in (1, 2, 3)]",
+    "mask": "import dinp.models, numpy; dinp.models.learned_mask(numpy.eye(40), 0.1)",
+}
+
+
+@pytest.mark.parametrize("code", CODE.values(), ids=CODE)
+def test_the_codec_and_the_learned_mask_do_not_load_torch(coded, code):
+    modules = loaded(code, str(coded))
     assert "numpy" in modules
-    assert not modules & {"torch", "matplotlib", "skimage"}
+    assert not modules & {"torch", "onnx", "matplotlib", "skimage"}
+
+
+def test_no_network_is_loaded_where_none_is_needed():
+    """Nor is its runtime."""
+    for code in ("import dinp.models.weights.predictors", "import dinp.models.weights.restoration, dinp.decoder"):
+        assert not loaded(code) & {"torch", "onnxruntime"}
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["onnx"] = None
+import dinp.cli
+dinp.cli.main(sys.argv[1:])
+"""
+
+
+def test_without_torch_training_says_what_to_install():
+    command = [sys.executable, "-c", WITHOUT_TORCH, "train", "--help"]
+    process = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert "this command needs the package torch: pip install 'dinp[train]'" in process.stderr
 
 
 def test_no_folder_of_the_checkout_is_a_module_of_its_own():

@@ -233,9 +233,3 @@ def test_damaged_weights_are_an_error(content, tmp_path):
 def test_weights_of_another_network_are_an_error():
     with pytest.raises(dinp.DinpError, match="not hold a restoration network"):
         load_restoration(2, Path(dinp.models.__file__).parent / "weights" / "mask.npz")
-
-
-def test_weights_of_the_other_version_are_an_error():
-    restoration = load_restoration(2, Path(dinp.models.__file__).parent / "weights" / "restoration.npz")
-    with pytest.raises(dinp.DinpError, match="cannot be made"):
-        restoration(decoded_plane((32, 32)))

@@ -440,7 +440,8 @@ class _Forwarding(click.Command):
         try:
             entry = importlib.import_module(self.module).main
         except ModuleNotFoundError as error:
-            raise DinpError(f"this command needs the package {error.name}: pip install 'dinp[bench]'") from error
+            extra = "train" if self.module.startswith("dinp.models") else "bench"
+            raise DinpError(f"this command needs the package {error.name}: pip install 'dinp[{extra}]'") from error
         sys.exit(entry(ctx.args))
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from dinp.models.masks.binarise import binarise
-from dinp.models.weights.hub import MaskModel, load_mask_model
+from dinp.models.weights.predictors import MaskModel, load_mask_model
 
 
 @cache

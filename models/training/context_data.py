@@ -28,7 +28,7 @@ from dinp.encoder.planes import BIT_COST
 from dinp.encoder.pyramid import detail_gains
 from dinp.entropy import flag_coder, value_model
 from dinp.entropy.order import Order
-from dinp.models.weights.hub import load_tree_model
+from dinp.models.weights.predictors import load_tree_model
 
 ROOT_LOG2 = 5
 FREE_SIDE_LOG2 = 3

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from dinp.errors import DinpError
-from dinp.models.masks.surrogate import mask_loss
 from dinp.models.networks.inpainting_layer import inpaint
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
@@ -36,6 +35,7 @@ from dinp.models.training.surrogate_batches import (
     to_tensors,
     training_planes,
 )
+from dinp.models.training.surrogate_losses import mask_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
 from dinp.models.weights.hub import load_network
 
@@ -134,7 +134,7 @@ def train(
 
 
 def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, rate: float) -> list[float]:
-    """Update the mask network; returns the loss's parts, see `dinp.models.masks.surrogate.mask_loss`."""
+    """Update the mask network; returns the loss's parts, see `dinp.models.training.surrogate_losses.mask_loss`."""
     with torch.autocast(f.device.type, torch.bfloat16, enabled=bf16):
         c = run.model(f, density)
     points, b = binarised(c)

@@ -35,7 +35,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dinp.models.masks.surrogate import mask_loss, residual_loss
 from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
@@ -51,6 +50,7 @@ from dinp.models.training.surrogate_batches import (
     to_tensors,
     training_planes,
 )
+from dinp.models.training.surrogate_losses import mask_loss, residual_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
 from dinp.models.weights.hub import save_weights
 

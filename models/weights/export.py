@@ -8,34 +8,40 @@ graph names the weights and their shapes but does not hold them: it changes only
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import onnx
 
 from dinp.errors import DinpError
 from dinp.models.networks.restoration_graph import correction_graph, gradient_graph
+from dinp.models.networks.unet_graph import mask_graph, tree_graph
 from dinp.models.weights.files import Weights, read_weights, shipped
+from dinp.models.weights.runtime import GRADIENT
 
-
-def restoration_graphs(name: str, weights: Weights) -> dict[str, onnx.ModelProto]:
-    """Graphs of a restoration network, by their names."""
-    shapes = {key: array.shape for key, array in weights.arrays.items()}
-    return {name: correction_graph(shapes), f"{name}_gradient": gradient_graph(shapes)}
-
-
-NETWORKS: dict[str, tuple[str, Callable[[str, Weights], dict[str, onnx.ModelProto]]]] = {
-    "restoration": ("restoration", restoration_graphs),
-    "restoration2": ("restoration", restoration_graphs),
+KINDS = {"mask": "mask", "tree": "tree", "restoration": "restoration", "restoration2": "restoration"}
+_MAKERS: dict[str, Callable[[Mapping[str, tuple[int, ...]]], onnx.ModelProto]] = {
+    "mask": mask_graph,
+    "tree": tree_graph,
+    "restoration": correction_graph,
+    f"restoration{GRADIENT}": gradient_graph,
 }
 
 
+def graph_for(name: str, weights: Weights) -> bytes:
+    """The graph of a network, or of its gradient, for weights."""
+    gradient = GRADIENT if name.endswith(GRADIENT) else ""
+    return _MAKERS[weights.kind + gradient](weights.shapes).SerializeToString(deterministic=True)
+
+
 def graphs() -> dict[str, bytes]:
-    """The bytes of every graph by its name."""
-    found: dict[str, onnx.ModelProto] = {}
-    for name, (kind, make) in NETWORKS.items():
-        found |= make(name, read_weights(kind, shipped(f"{name}.npz")))
-    return {name: graph.SerializeToString(deterministic=True) for name, graph in found.items()}
+    """Every graph by its name."""
+    found = {}
+    for name, kind in KINDS.items():
+        weights = read_weights(kind, shipped(f"{name}.npz"))
+        for full in (name, f"{name}{GRADIENT}")[: 1 + (f"{kind}{GRADIENT}" in _MAKERS)]:
+            found[full] = graph_for(full, weights)
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -35,10 +36,23 @@ class Weights:
     config: dict
     arrays: dict[str, np.ndarray]
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each array."""
+        return {name: array.shape for name, array in self.arrays.items()}
+
 
 def shipped(name: str) -> Traversable:
     """A file that ships with the package, in the folder of weights."""
     return resources.files("dinp.models").joinpath("weights", name)
+
+
+@cache
+def shipped_config(name: str) -> dict:
+    """What the class of a network that ships with the package is made with."""
+    with shipped(f"{name}.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        config = json.loads(str(archive[CONFIG]))
+        return {key: value for key, value in config.items() if key != "network"}
 
 
 def read_weights(kind: str, source: Path | Traversable) -> Weights:

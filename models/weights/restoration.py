@@ -7,7 +7,7 @@ import numpy as np
 
 from dinp.errors import DinpError
 from dinp.models.weights.files import Weights, read_weights, shipped
-from dinp.models.weights.runtime import OnnxNetwork
+from dinp.models.weights.runtime import GRADIENT, OnnxNetwork
 from dinp.restoration import VERSIONS, Restoration
 
 FILES = {1: "restoration", 2: "restoration2"}
@@ -24,8 +24,8 @@ class OnnxRestoration:
     """
 
     def __init__(self, graph: str, weights: Weights) -> None:
-        self._forward = OnnxNetwork(graph, weights.arrays)
-        self._backward = OnnxNetwork(f"{graph}_gradient", weights.arrays)
+        self._forward = OnnxNetwork(graph, weights)
+        self._backward = OnnxNetwork(f"{graph}{GRADIENT}", weights)
 
     def correction(self, x: np.ndarray) -> np.ndarray:
         return self._forward(["correction"], input=x[None])[0][0]
@@ -42,7 +42,7 @@ def load_restoration(version: int, path: Path | None = None) -> Restoration:
     Raises
     ------
     DinpError
-        There is no such version, the file is missing, or holds no restoration network of this version's form.
+        There is no such version, the file is missing, or holds no restoration network.
     """
     if version not in VERSIONS:
         raise DinpError(f"this program does not have the restoration that the file names, version {version}")

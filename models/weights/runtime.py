@@ -1,10 +1,12 @@
 """Networks run by onnxruntime: a graph of `dinp.models.weights.export` and weights of a file, made one on first use.
 
+Networks of the form of those that ship with the package need neither torch nor onnx; graphs of others are made here.
+
 Results do not depend on the number of threads, which is `dinp.threads.thread_count`.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dinp.errors import DinpError
-from dinp.models.weights.files import shipped
+from dinp.models.weights.files import Weights, shipped, shipped_config
 from dinp.threads import thread_count
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+GRADIENT = "_gradient"
 _ERRORS_ONLY = 3
 _inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
 
@@ -28,12 +31,12 @@ class OnnxNetwork:
     Parameters
     ----------
     graph : str
-        Name of a graph that ships with the package, without its ending.
-    weights : mapping of str to float32 array
-        Those that the graph names, in the shapes that it says.
+        Name of a graph that ships with the package, without its ending; where the weights are of another form than the
+        shipped ones, a graph like that is made.
+    weights : Weights
     """
 
-    def __init__(self, graph: str, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, graph: str, weights: Weights) -> None:
         self.graph = graph
         self._weights = weights
         self._lock = Lock()
@@ -69,9 +72,11 @@ class OnnxNetwork:
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the cores
         try:
-            graph = shipped(f"{self.graph}.onnx").read_bytes()
+            graph = graph_of(self.graph, self._weights)
             options.add_external_initializers(list(self._values), list(self._values.values()))
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except DinpError:
+            raise
         except Exception as error:  # the runtime has a dozen classes of its own
             raise DinpError(f"the network {self.graph} cannot be made: {str(error).splitlines()[0]}") from None
 
@@ -79,4 +84,25 @@ class OnnxNetwork:
     def _values(self) -> dict:
         from onnxruntime import OrtValue
 
-        return {name: OrtValue.ortvalue_from_numpy(array) for name, array in self._weights.items()}
+        return {name: OrtValue.ortvalue_from_numpy(array) for name, array in self._weights.arrays.items()}
+
+
+def graph_of(name: str, weights: Weights) -> bytes:
+    """The graph of a shipped network, or one like it for weights of another form.
+
+    Raises
+    ------
+    DinpError
+        The graph cannot be read, or has to be made, which needs the package onnx.
+    """
+    if weights.config == shipped_config(name.removesuffix(GRADIENT)):
+        return shipped(f"{name}.onnx").read_bytes()
+    try:
+        from dinp.models.weights.export import graph_for
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise DinpError(
+            "networks of another form than the shipped ones need the package onnx: pip install 'dinp[train]'"
+        ) from None
+    return graph_for(name, weights)

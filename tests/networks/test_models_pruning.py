@@ -6,6 +6,7 @@ import torch
 from skimage import data
 
 from dinp.encoder.pyramid import detail_gains, pruned_tree_of_size
+from dinp.models.networks import hints as numpy_hints
 from dinp.models.networks.pruning import critical_costs, gains, hints
 from dinp.models.networks.tree import TreeNetwork
 from dinp.models.networks.unet import standardised
@@ -32,6 +33,16 @@ def test_hints_are_positive_where_the_pruned_tree_of_that_size_splits(density):
             cells += np.count_nonzero(exists)
             exists = split.repeat(2, axis=0).repeat(2, axis=1)
         assert same > 0.96 * cells
+
+
+@pytest.mark.parametrize("density", [0.002, 0.04, 0.3])
+def test_hints_are_the_same_in_numpy(density, monkeypatch):
+    monkeypatch.setattr(numpy_hints, "STRIP", 32 * 128)  # some rows of roots at a time
+    planes = standardised(TENSOR)
+    wanted = hints(planes, torch.tensor([density, density]))
+    for i in range(len(PLANES)):
+        for one, two in zip(numpy_hints.hints(planes[i, 0].numpy(), density), wanted, strict=True):
+            np.testing.assert_allclose(one, two[i, 0].numpy(), atol=2e-4)
 
 
 def test_a_cell_without_grandchildren_is_split_while_its_gain_pays_three_leaves():

@@ -124,10 +124,18 @@ def test_a_forked_process_makes_sessions_of_its_own(monkeypatch):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_weights_of_another_form_are_an_error():
-    network = OnnxRestoration(FILES[2], read_weights("restoration", shipped(f"{FILES[1]}.npz")))
-    with pytest.raises(DinpError, match="cannot be made"):
+def test_weights_that_are_not_what_they_say_are_an_error():
+    one, other = (read_weights("restoration", shipped(f"{name}.npz")) for name in FILES.values())
+    network = OnnxRestoration(FILES[2], Weights("restoration", other.config, one.arrays))
+    with pytest.raises(DinpError, match="the network restoration2 cannot be made"):
         network.correction(fields(8, 8)[0])
+
+
+def test_networks_of_another_form_are_run_too():
+    pytest.importorskip("onnx")
+    network, given = stirred(LIGHT), fields(24, 40)
+    found = OnnxRestoration(FILES[2], Weights("restoration", network.config, arrays_of(network)))
+    assert close(found.gradient(*given), by_torch(network, *given), 1e-4)
 
 
 def test_shipped_graphs_are_those_that_are_exported(tmp_path):

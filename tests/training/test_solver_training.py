@@ -16,7 +16,8 @@ from dinp.models.masks.binarise import binarise
 from dinp.models.networks.inpainting_layer import LARGEST, inpaint
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data, run, surrogate_batches, surrogate_validation, train, train_solver
-from dinp.models.weights.hub import load_mask_model, load_network
+from dinp.models.weights.hub import load_network
+from dinp.models.weights.predictors import load_mask_model
 
 
 def tensor(*planes):

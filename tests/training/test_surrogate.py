@@ -12,10 +12,12 @@ from dinp.diffusion.inpaint import Inpainter
 from dinp.errors import DinpError
 from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.binarise import best_of_samples, binarise, error_diffusion
-from dinp.models.masks.surrogate import mask_loss, residual_loss, surrogate_mask, unevenness
+from dinp.models.masks.surrogate import surrogate_mask
 from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residual
 from dinp.models.training import run, surrogate_batches, surrogate_validation, train, train_surrogate
-from dinp.models.weights.hub import load_mask_model, load_network
+from dinp.models.training.surrogate_losses import mask_loss, residual_loss, unevenness
+from dinp.models.weights.hub import load_network
+from dinp.models.weights.predictors import load_mask_model
 
 
 def tensor(*planes):
