@@ -4,6 +4,7 @@
 
 /* one table a file */
 extern PyMethodDef binarisation_methods[];
+extern PyMethodDef crack_methods[];
 extern PyMethodDef krylov_methods[];
 extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
@@ -15,6 +16,7 @@ static int add_methods(PyObject *module)
 {
     PyMethodDef *tables[] = {
         binarisation_methods,
+        crack_methods,
         krylov_methods,
         multigrid_methods,
         network_methods,
