@@ -1,7 +1,7 @@
 """Encodes and decodes a photograph, and shows original, inpainting mask and reconstruction side by side.
 
     make demo
-    python -m dinp.benchmarks.demo --quality 30 --output demo
+    python -m dinp.benchmarks.demo --quality 30 --output demo --picture docs/demo.jpg   # the picture of the README
 
 The photograph is scikit-image's `astronaut` (NASA, public domain), which comes with that package.
 """
@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="dinp.benchmarks.demo", description="Encode and decode a photograph.")
     parser.add_argument("--quality", type=float, default=50, help="0 to 100 (default: 50)")
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
+    parser.add_argument("--picture", type=Path, help="the picture to look at (default: demo.png in that folder)")
     arguments = parser.parse_args(argv)
     arguments.output.mkdir(parents=True, exist_ok=True)
 
@@ -46,8 +47,8 @@ def main(argv: list[str] | None = None) -> None:
 
     _, known, _ = decode_section(unpack(encoding.data).sections[0], original.shape[:2])
     mask = np.where(known.mask, 255, 0).astype(np.uint8)
-    picture = arguments.output / "demo.png"
-    Image.fromarray(side_by_side([original, mask, decoded])).save(picture)
+    picture = arguments.picture or arguments.output / "demo.png"
+    Image.fromarray(side_by_side([original, mask, decoded])).save(picture, quality=80)
 
     height, width = original.shape[:2]
     print(f"picture  {width} x {height} RGB, {original.nbytes:,} bytes uncompressed")

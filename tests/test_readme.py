@@ -1,9 +1,34 @@
-"""Tests of dinp.benchmarks.readme."""
+"""The front door: its length, its links and its snippet; and sections that commands write."""
+
+import re
+from pathlib import Path
 
 import pytest
 
 from dinp.benchmarks.readme import markdown_table, replace_section
 from dinp.errors import DinpError
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_front_door_can_be_read_in_three_minutes():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    here = [link for link in links if "://" not in link]
+    assert [link for link in here if not (page.parent / link).exists()] == []
+
+
+def test_the_snippet_of_the_readme_runs():
+    snippet = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
+    found = {}
+    exec(snippet, found)
+    assert (found["picture"].size, found["picture"].mode) == ((256, 64), "L")
 
 
 def test_only_the_section_changes(tmp_path):

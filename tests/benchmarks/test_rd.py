@@ -103,7 +103,7 @@ def test_avif_is_tuned_for_psnr():
     tuned, default = (CODECS[name].run(GREY, 40) for name in ("avif-psnr", "avif"))
     bits = [np.log2(len(coded.data)) for coded in (tuned, default)]
     gain = measure(GREY, tuned.decoded, ["psnr"])["psnr"] - measure(GREY, default.decoded, ["psnr"])["psnr"]
-    assert gain > 6 * (bits[0] - bits[1])  # more dB than as many more bits would bring
+    assert gain > 5 * (bits[0] - bits[1])  # twice the bits would bring about 4 dB
 
 
 @pytest.mark.parametrize(("name", "package"), [("jpegxl", "imagecodecs"), ("heic", "pillow_heif")])
