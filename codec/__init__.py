@@ -1,27 +1,42 @@
 """dinp: an image codec that rebuilds pictures by diffusion inpainting.
 
 >>> import dinp
->>> data = dinp.encode(image, quality=50)  # Pillow image or uint8 array -> bytes
->>> dinp.decode(data).save("picture.png")  # bytes -> Pillow image of mode L or RGB
+>>> data = dinp.encode(image, quality=50)  # Pillow image or array -> bytes
+>>> dinp.decode(data).save("picture.png")  # bytes -> Pillow image
+>>> dinp.decode_array(data)                # bytes -> array of the type that was coded
 >>> dinp.info(data)["bpp"]                 # what is in it, without decoding
 
 What only one of the three needs is imported when it is called; none of them imports torch.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from dinp._version import FORMAT_VERSION, __version__
-from dinp.bitstream.container import COLOUR_420, GREY, Container, pack, unpack
+from dinp.bitstream.container import (
+    ALPHA_PLANE,
+    CHUNK_NAMES,
+    COLOUR_420,
+    COLOUR_444,
+    NO_ALPHA,
+    PLANES,
+    Container,
+    unpack,
+)
 from dinp.errors import DinpError, DinpNotice
 from dinp.limits import MAX_PIXELS
-from dinp.pictures.planes import merge_planes, picture_from_array, picture_from_image, psnr, split_planes
+from dinp.pictures.picture import Picture, picture_of_array, picture_of_image, picture_psnr, pillow_image
+
+if TYPE_CHECKING:
+    from dinp.restoration import Restoration
 
 __all__ = [
     "FORMAT_VERSION",
@@ -31,13 +46,13 @@ __all__ = [
     "Encoding",
     "__version__",
     "decode",
+    "decode_array",
     "encode",
     "encode_with_report",
     "info",
 ]
 
 Progress = Callable[[float], None]
-PLANE_NAMES = {False: ("grey",), True: ("Y", "Cb", "Cr")}
 
 
 @dataclass(frozen=True)
@@ -48,8 +63,8 @@ class Encoding:
     ----------
     data : bytes
         The file.
-    original : ndarray of uint8
-        The picture that was coded, (H, W) or (H, W, 3).
+    picture : Picture
+        What was coded, see `dinp.pictures.picture`.
     density : float
         Known values per pixel of the first plane.
     seconds : float
@@ -57,30 +72,47 @@ class Encoding:
     notices : tuple of str
         What was converted before coding, see `dinp.pictures.planes`.
     show : callable
-        Makes `decoded`, which an encoding does not need: so it is made when it is first asked for.
+        Makes what `decode` makes of the file, which an encoding does not need: so it is made when first asked for.
     """
 
     data: bytes
-    original: np.ndarray
+    picture: Picture
     density: float
     seconds: float
     notices: tuple[str, ...]
-    show: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    show: Callable[[], Picture] = field(repr=False, compare=False)
+
+    @property
+    def original(self) -> np.ndarray:
+        """The samples that were coded, alpha as the last channel where there is one."""
+        return self.picture.array()
 
     @cached_property
-    def decoded(self) -> np.ndarray:
-        """What `decode` makes of the file, up to rounding: uint8 of the original's shape."""
+    def shown(self) -> Picture:
+        """What `decode` makes of the file, up to rounding."""
         return self.show()
+
+    @property
+    def decoded(self) -> np.ndarray:
+        """Samples of `shown`, of the original's shape and type."""
+        return self.shown.array()
 
     @cached_property
     def psnr(self) -> float:
-        """Peak signal-to-noise ratio of `decoded` in dB, over R, G and B for colour."""
-        return psnr(self.original, self.decoded)
+        """Peak signal-to-noise ratio in dB, over what is seen of all channels; the peak is the format's range."""
+        return picture_psnr(self.picture, self.shown)
+
+    @cached_property
+    def largest_error(self) -> float:
+        """Largest error of a sample that is seen, in the picture's own units; alpha aside."""
+        from dinp.encoder.picture import largest_error
+
+        return largest_error(self.picture, self.shown)
 
     @property
     def bpp(self) -> float:
         """Bits of the whole file per pixel."""
-        return 8 * len(self.data) / (self.original.shape[0] * self.original.shape[1])
+        return 8 * len(self.data) / (self.picture.samples.shape[0] * self.picture.samples.shape[1])
 
 
 def encode(
@@ -89,9 +121,15 @@ def encode(
     quality: float | None = None,
     target_bytes: int | None = None,
     target_psnr: float | None = None,
+    max_error: float | None = None,
     effort: int = 2,
     restore: bool = True,
     mask: np.ndarray | None = None,
+    holes: float | np.ndarray | None = None,
+    planes: bool = False,
+    chroma: str = "auto",
+    srgb: bool = False,
+    strip: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> bytes:
@@ -100,22 +138,36 @@ def encode(
     Parameters
     ----------
     image : PIL image or ndarray
-        A Pillow image (`dinp.pictures.planes` tells which modes are taken, converted or refused), or a uint8 array of
-        shape (height, width) or (height, width, 3). Conversions are told by a `DinpNotice` warning.
+        A Pillow image (`dinp.pictures.planes` tells which modes are taken, converted or refused), or an array
+        (`dinp.pictures.picture` tells which). Conversions are told by a `DinpNotice` warning.
     quality : float, optional
         0 (smallest file) to 100 (best picture); 50 where neither it nor a target is given.
     target_bytes : int, optional
         In place of a quality: the best picture in at most so many bytes, found by a search.
     target_psnr : float, optional
         In place of a quality: the smallest file with at least this PSNR in dB, found by a search.
+    max_error : float, optional
+        No sample that is seen is farther off, in the picture's own units; alpha aside. Without a quality the smallest
+        file that does it is looked for.
     effort : int
         1: the network places all points; 2: it places three quarters of them, and the rest go where the error is
         largest, values being tuned to what the restoration adds; 3: five more rounds of moving points, and values and
         levels that are chosen along the gradient through the restoration.
     restore : bool
-        Whether the decoder is to restore planes where that makes them better, see `dinp.restoration`.
+        Whether the decoder is to restore planes where that makes them better, see `dinp.restoration`; samples of 8
+        bits only.
     mask : (height, width) bool array, optional
         An inpainting mask of your own for the grey or luma plane, in place of the learned tree of cells.
+    holes : float or (height, width) bool array, optional
+        The value that marks samples without a measurement, or where they are, see `dinp.pictures.picture`.
+    planes : bool
+        Code the channels of an array as they are, up to four, without taking them for colours.
+    chroma : str
+        "420": at half resolution; "444": whole; "auto": halved unless that loses much.
+    srgb : bool
+        Convert colours to sRGB by the picture's profile, which is kept otherwise.
+    strip : bool
+        Leave out EXIF and XMP data.
     max_pixels : int
         Pictures with more pixels are refused.
     progress : callable, optional
@@ -136,9 +188,15 @@ def encode(
         quality=quality,
         target_bytes=target_bytes,
         target_psnr=target_psnr,
+        max_error=max_error,
         effort=effort,
         restore=restore,
         mask=mask,
+        holes=holes,
+        planes=planes,
+        chroma=chroma,
+        srgb=srgb,
+        strip=strip,
         max_pixels=max_pixels,
         progress=progress,
     )
@@ -153,9 +211,15 @@ def encode_with_report(
     quality: float | None = None,
     target_bytes: int | None = None,
     target_psnr: float | None = None,
+    max_error: float | None = None,
     effort: int = 2,
     restore: bool = True,
     mask: np.ndarray | None = None,
+    holes: float | np.ndarray | None = None,
+    planes: bool = False,
+    chroma: str = "auto",
+    srgb: bool = False,
+    strip: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Encoding:
@@ -163,66 +227,75 @@ def encode_with_report(
     start = time.perf_counter()
     if sum(given is not None for given in (quality, target_bytes, target_psnr)) > 1:
         raise DinpError("quality, target_bytes and target_psnr exclude one another: give one of them")
-    quality = 50 if quality is None else quality
-    check_quality(quality)
-    notices: tuple[str, ...] = ()
+    check_quality(50 if quality is None else quality)
+    for name, value in (("max_error", max_error), ("target_bytes", target_bytes), ("target_psnr", target_psnr)):
+        if value is not None and not _is_number(value):
+            raise DinpError(f"{name} must be a number, not {value!r}")
+    if max_error is not None and not 0 <= max_error < math.inf:
+        raise DinpError(f"a largest error of {max_error:g} cannot be kept: give a number from 0 on")
     if isinstance(image, Image.Image):
-        original, notices = picture_from_image(image, max_pixels=max_pixels)
-    elif isinstance(image, np.ndarray):
-        original = picture_from_array(image, max_pixels=max_pixels)
-    else:
-        raise DinpError(f"a picture must be a Pillow image or a uint8 array, not {type(image).__name__}")
-
+        if planes:
+            image = np.asarray(image)
+        else:
+            picture = picture_of_image(image, max_pixels=max_pixels, holes=holes, srgb=srgb, strip=strip)
+    if isinstance(image, np.ndarray):
+        picture = picture_of_array(image, max_pixels=max_pixels, planes=planes, holes=holes)
+    elif not isinstance(image, Image.Image):
+        raise DinpError(f"a picture must be a Pillow image or an array, not {type(image).__name__}")
     if mask is not None:
-        _check_mask(mask, original.shape[:2])
+        _check_mask(mask, picture.samples.shape[:2])
 
+    from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
     from dinp.encoder.placement import EFFORTS
-    from dinp.encoder.planes import EncodedPicture, encode_planes
     from dinp.encoder.targets import psnr_target, search, size_target
     from dinp.models import load_tree_model, shipped_restoration
 
     if effort not in EFFORTS:
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
-    planes = split_planes(original)
-    height, width = original.shape[:2]
-    model = None if mask is not None and len(planes) == 1 else load_tree_model()
+    if chroma not in CHROMA:
+        raise DinpError(f"chroma must be one of {', '.join(CHROMA)}, not {chroma!r}")
+    model = None if mask is not None and picture.samples.ndim == 2 else load_tree_model()
     restoration = shipped_restoration(EFFORTS[effort].restoration) if restore else None
 
-    def code(quality: float, previous: tuple[EncodedPicture, Encoding] | None) -> tuple[EncodedPicture, Encoding]:
-        coded = encode_planes(
-            planes,
+    def code(quality: float, previous: CodedPicture | None) -> CodedPicture:
+        return encode_picture(
+            picture,
             quality=float(quality),
+            wish=Wish(EFFORTS[effort], chroma, max_error, mask),
             tree_model=model,
-            mask=mask,
-            effort=EFFORTS[effort],
             restoration=restoration,
-            start=previous and previous[0],
+            start=previous,
             progress=progress,
         )
-        layout = COLOUR_420 if original.ndim == 3 else GREY
-        data = pack(Container(width, height, layout, tuple(coded.sections)))
-        seconds = time.perf_counter() - start
-        return coded, Encoding(data, original, coded.density, seconds, notices, coded.show)
 
     if target_bytes is not None:
-        return search(code, size_target(target_bytes, lambda result: len(result[1].data)))[1]
-    if target_psnr is not None:
-        return search(code, psnr_target(target_psnr, lambda result: result[1].psnr))[1]
-    return code(quality, None)[1]
+        result = search(code, size_target(target_bytes, lambda result: len(result.data)))
+    elif target_psnr is not None:
+        result = search(code, psnr_target(target_psnr, lambda result: picture_psnr(picture, result.decoded)))
+    elif max_error is not None and quality is None:
+        result = for_error(code, picture, max_error)
+    else:
+        result = code(50 if quality is None else quality, None)
+    seconds = time.perf_counter() - start
+    return Encoding(result.data, picture, result.coded.density, seconds, picture.notices, lambda: result.decoded)
 
 
 def decode(
-    data: bytes, *, restore: bool = True, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
+    data: bytes, *, restore: bool | None = None, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
 ) -> Image.Image:
-    """Decode a dinp file to a Pillow image of mode L or RGB (an array: `numpy.asarray(dinp.decode(data))`).
+    """Decode a dinp file to a Pillow image.
+
+    Its mode is L, LA, RGB or RGBA for samples of 8 bits, else I;16 (unsigned, up to 16 bits), I (other integers) or F;
+    `info` has icc_profile, exif and xmp, where the file has them.
 
     Parameters
     ----------
     data : bytes
         The whole file.
-    restore : bool
-        Whether planes are restored where the file says so; without, the picture is that of the diffusion alone. Where
-        the file names a restoration that is not at hand, a `DinpNotice` warning says that it was left out.
+    restore : bool, optional
+        Whether planes are restored where the file says so; without, the picture is that of the diffusion alone. By
+        default they are, unless the picture is very large for so small a file (`dinp.decoder.is_sparse`). Where a
+        restoration is left out a `DinpNotice` warning says so.
     max_pixels : int
         Larger pictures are refused before memory is allocated for them.
     progress : callable, optional
@@ -231,19 +304,52 @@ def decode(
     Raises
     ------
     DinpError
-        The data is not a dinp file, damaged, or too large.
+        The data is not a dinp file, damaged, or too large; or Pillow has no mode for it: use `decode_array`.
     """
-    container = unpack(_as_bytes(data), max_pixels=max_pixels)
+    picture, notices = _decoded(data, restore, max_pixels, progress)
+    for notice in notices:
+        warnings.warn(notice, DinpNotice, stacklevel=2)
+    return pillow_image(picture)
 
-    from dinp.decoder import decode_planes
+
+def decode_array(
+    data: bytes, *, restore: bool | None = None, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
+) -> np.ndarray:
+    """Decode to an array of the type that was coded, (H, W) or (H, W, channels), alpha last; see `decode`."""
+    picture, notices = _decoded(data, restore, max_pixels, progress)
+    for notice in notices:
+        warnings.warn(notice, DinpNotice, stacklevel=2)
+    return picture.array()
+
+
+def _decoded(
+    data: bytes, restore: bool | None, max_pixels: int, progress: Progress | None
+) -> tuple[Picture, list[str]]:
+    """The picture of a file, and notices."""
+    data = _as_bytes(data)
+    container = unpack(data, max_pixels=max_pixels)
+
+    from dinp.assembly import assembled, beside
+    from dinp.decoder import decode_planes, is_sparse
     from dinp.models import shipped_restoration
 
-    shapes = container.shapes
-    restorations = shipped_restoration if restore else None
-    planes, missing = decode_planes(list(container.sections), shapes, restorations=restorations, progress=progress)
-    for reason in missing:
-        warnings.warn(f"{reason}: the picture is shown without", DinpNotice, stacklevel=2)
-    return Image.fromarray(merge_planes(planes))
+    restorations: Callable[[int], Restoration] | None = None if restore is False else shipped_restoration
+    if restore is None and is_sparse(container.width * container.height, len(data)):
+        restorations = _left_out
+    depths, own_steps = beside(container)
+    planes, missing = decode_planes(
+        list(container.sections),
+        container.shapes,
+        depths=depths,
+        own_steps=own_steps,
+        restorations=restorations,
+        progress=progress,
+    )
+    return assembled(planes, container), [f"{reason}: the picture is shown without" for reason in missing]
+
+
+def _left_out(version: int) -> "Restoration":
+    raise DinpError("restoration of so large a picture from so small a file is left out unless asked for")
 
 
 def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
@@ -252,9 +358,11 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
     Returns
     -------
     dict
-        Ready for JSON: `format_version`, `width`, `height`, `mode` ("L" or "RGB"), `bytes`, `bpp` (bits of the whole
-        file per pixel), `overhead_bytes` (all but the sections) and `planes`, one dict each: `name`, `width`, `height`,
-        `bytes`, what `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`.
+        Ready for JSON: `format_version`, `width`, `height`, `mode` ("L", "LA", "RGB" or "RGBA", or the number of
+        "planes"), `samples` (like "16-bit unsigned"), `ranges` (low and high), `chroma` ("420", "444" or None),
+        `bytes`, `bpp` (bits of the whole file per pixel), `chunks` (bytes of each, with its name), `overhead_bytes`
+        (all but sections and chunks) and `planes`, one dict each: `name`, `width`, `height`, `bytes`, what
+        `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`.
 
     Raises
     ------
@@ -264,33 +372,62 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
     data = _as_bytes(data)
     container = unpack(data, max_pixels=max_pixels)
 
+    from dinp.assembly import beside
     from dinp.decoder import describe_section
 
     planes = []
-    names = PLANE_NAMES[container.colour]
-    for name, section, shape in zip(names, container.sections, container.shapes, strict=True):
+    parts = zip(plane_names(container), container.sections, container.shapes, *beside(container), strict=True)
+    for name, section, shape, depth, own_steps in parts:
         plane = {"name": name, "width": shape[1], "height": shape[0], "bytes": len(section)}
-        plane |= describe_section(section, shape)
+        plane |= describe_section(section, shape, depth, own_steps)
         for kind in ("mask", "value"):
             plane[f"{kind}_bits_per_point"] = plane[f"{kind}_bits"] / plane["points"]
         planes.append(plane)
+    chunks = [
+        {"name": CHUNK_NAMES.get(chunk.type, f"{chunk.type:02X}"), "bytes": len(chunk.content)}
+        for chunk in container.chunks
+    ]
     return {
         "format_version": FORMAT_VERSION,
         "width": container.width,
         "height": container.height,
-        "mode": "RGB" if container.colour else "L",
+        "mode": mode_of(container),
+        "samples": container.samples.name,
+        "ranges": [list(pair) for pair in container.samples.ranges],
+        "chroma": {COLOUR_420: "420", COLOUR_444: "444"}.get(container.layout),
         "bytes": len(data),
         "bpp": 8 * len(data) / (container.width * container.height),
-        "overhead_bytes": len(data) - sum(map(len, container.sections)),
+        "chunks": chunks,
+        "overhead_bytes": len(data) - sum(map(len, container.sections)) - sum(chunk["bytes"] for chunk in chunks),
         "planes": planes,
     }
 
 
+def mode_of(container: Container) -> str:
+    """Mode of a file's picture: "L", "RGB", with "A" where there is alpha; or its number of planes, like "2 planes"."""
+    if container.layout == PLANES:
+        count = len(container.sections) - (container.alpha == ALPHA_PLANE)
+        return f"{count} plane{'s' if count > 1 else ''}"
+    return ("RGB" if container.colour else "L") + ("A" if container.alpha != NO_ALPHA else "")
+
+
+def plane_names(container: Container) -> list[str]:
+    """Names of a file's planes."""
+    count = len(container.sections) - (container.alpha == ALPHA_PLANE)
+    names = [f"plane {number}" for number in range(count)]
+    if container.layout != PLANES:
+        names = ["Y", "Cb", "Cr"] if container.colour else ["grey"]
+    return names + ["alpha"] * (container.alpha == ALPHA_PLANE)
+
+
 def check_quality(quality: float) -> None:
     """Raise DinpError unless `quality` is a number from 0 to 100."""
-    number = isinstance(quality, (int, float, np.integer, np.floating)) and not isinstance(quality, bool)
-    if not number or not 0 <= quality <= 100:
+    if not _is_number(quality) or not 0 <= quality <= 100:
         raise DinpError(f"quality must be a number from 0 to 100, not {quality!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def _check_mask(mask: np.ndarray, shape: tuple[int, int]) -> None:

@@ -8,18 +8,19 @@ from collections.abc import Callable
 import numpy as np
 
 from dinp.bitstream.section import PlaneCode, decode_section
-from dinp.bitstream.steps import GREY, STEP_TABLE
 from dinp.bitstream.structure import KnownData
 from dinp.errors import DinpError
 from dinp.restoration import DecodedPlane, Restoration, side_map
 from dinp.threads import single_blas
 
+SPARSE_PIXELS, SPARSE_SHARE = 1 << 22, 1 << 12
+
 
 def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
     """The plane (H, W) float64 that a decoder shows for a section: the inpainting of its values."""
-    from dinp.diffusion.inpaint import Inpainter
+    from dinp.diffusion.inpaint import TOLERANCE, Inpainter
 
-    return Inpainter(known.mask).solve(known.spread(code.values(known)))
+    return Inpainter(known.mask).solve(known.spread(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
 
 
 def restored(
@@ -32,7 +33,16 @@ def restored(
 def described(code: PlaneCode, known: KnownData, reconstruction: np.ndarray) -> DecodedPlane:
     """What a restoration is told of a plane, from its inpainting; the code's levels are not looked at."""
     sides = side_map(code.structure, code.side_log2)
-    return DecodedPlane(reconstruction, known.mask, sides, float(STEP_TABLE[code.step_index]) / GREY)
+    return DecodedPlane(reconstruction, known.mask, sides, code.step)
+
+
+def is_sparse(pixels: int, size: int) -> bool:
+    """Whether a picture of so many pixels is very large for a file of so many bytes.
+
+    Restoration, which costs work by the pixel, is then left out unless asked for: above 4 million pixels of which a
+    byte stands for more than 4096. A photograph at the lowest quality has fewer than 1500 a byte.
+    """
+    return pixels > SPARSE_PIXELS and pixels > SPARSE_SHARE * size
 
 
 @single_blas()
@@ -40,6 +50,8 @@ def decode_planes(
     sections: list[bytes],
     shapes: list[tuple[int, int]],
     *,
+    depths: list[int] | None = None,
+    own_steps: list[tuple[int, ...]] | None = None,
     restorations: Callable[[int], Restoration] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[list[np.ndarray], list[str]]:
@@ -58,6 +70,8 @@ def decode_planes(
         One a plane.
     shapes : list of (int, int)
         Height and width of each plane.
+    depths, own_steps : lists, optional
+        What stands beside each section, see `dinp.bitstream.section.PlaneCode`.
     restorations : callable, optional
         (version) -> Restoration; raises DinpError for one that is not at hand. Without it planes stay as the diffusion
         leaves them.
@@ -69,7 +83,9 @@ def decode_planes(
     DinpError
         If a section is damaged.
     """
-    parsed = [decode_section(data, shape)[:2] for data, shape in zip(sections, shapes, strict=True)]
+    count = len(sections)
+    parts = zip(sections, shapes, depths or [0] * count, own_steps or [()] * count, strict=True)
+    parsed = [decode_section(*part)[:2] for part in parts]
     planes = []
     missing: dict[str, None] = {}
     for code, known in parsed:
@@ -85,7 +101,9 @@ def decode_planes(
     return planes, list(missing)
 
 
-def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
+def describe_section(
+    data: bytes, shape: tuple[int, int], depth: int = 0, own_steps: tuple[int, ...] = ()
+) -> dict[str, object]:
     """What a section says, parsed without solving.
 
     Returns
@@ -100,14 +118,14 @@ def describe_section(data: bytes, shape: tuple[int, int]) -> dict[str, object]:
     DinpError
         If the section is damaged.
     """
-    code, known, information = decode_section(data, shape)
+    code, known, information = decode_section(data, shape, depth, own_steps)
     return {
         "structure": "free mask" if isinstance(code.structure, np.ndarray) else "tree",
         "height": shape[0],
         "width": shape[1],
         "points": known.y.size,
         "density": known.y.size / (shape[0] * shape[1]),
-        "step": float(STEP_TABLE[code.step_index]) / GREY,
+        "step": code.step,
         "restoration": code.restoration,
         "bytes": len(data),
         "mask_bits": information.get("mask", 0.0),

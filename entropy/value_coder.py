@@ -5,7 +5,7 @@ A value is its level times its step, in units of 1/16 grey level. Values are cod
 from what is known before the pass. Symbols 1..41 are the levels centre - 20..centre + 20; 0 and 42 are escapes below
 and above. After all symbols of a pass come the excesses of its escapes (`dinp.entropy.coder`), in the order of the
 pass: an escape below (above) is the level centre - 21 - excess (centre + 21 + excess). A decoder must reject a level
-beyond +-2^14.
+beyond +-2^18.
 
 Two ways lead through a pass, with the same integers: compiled kernels, which ask only for the frequencies that they
 need, and numpy.
@@ -229,7 +229,7 @@ def encode_values(
     step: np.ndarray,
     shape: tuple[int, int],
 ) -> np.ndarray:
-    """Code the levels that `levels_of` gives, |level| <= 2^14, and return them, (n,) int64; see `walk_values`."""
+    """Code the levels that `levels_of` gives, |level| <= 2^18, and return them, (n,) int64; see `walk_values`."""
 
     def encode(p: Pass, described: _Tables | _Descriptions) -> np.ndarray:
         level = levels_of(p, described)

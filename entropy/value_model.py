@@ -29,7 +29,7 @@ left by floor(x / 1024), or right (floor) where that is negative.
     W_i = exp2(max(o_i - max(o_0, o_1, o_2), -10240)), i = 0, 1, 2;  W_i = 2^14 W_i // sum W;  W_0 += 2^14 - sum W
     m_i = 16 base + floor(clip(o_(3+i), -8192, 8192) scale / 64)                          (1/256 grey level)
     r_i = max(floor(exp2(clip(o_(6+i), -6144, 4096)) scale / 4096), 4)
-    S = 16 s;  centre = clip((floor(sum W_i m_i / 2^14) + S // 2) // S, -2^14, 2^14)
+    S = 16 s;  centre = clip((floor(sum W_i m_i / 2^14) + S // 2) // S, -2^18, 2^18)
     for t = 0..41: edge_t = (2 (centre - 20 + t) - 1) S / 2
         F_t = floor(sum W_i logistic[clip(floor(128 (edge_t - m_i) / r_i), -2048, 2047) + 2048] / 2^14)
         E_t = floor(F_t (2^16 - 43) / 2^16) + t + 1
@@ -52,7 +52,7 @@ from dinp.entropy.order import Pass
 COMPONENTS = 3
 RADIUS = 20
 SYMBOLS = 2 * RADIUS + 3
-MAX_LEVEL = 1 << 14
+MAX_LEVEL = 1 << 18
 GREY = 16  # units per grey level
 _WEIGHT = 1 << 20
 

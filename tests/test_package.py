@@ -33,13 +33,14 @@ def belongs(module, package):
 # What each room may import of this package beside itself: the table of CONTRIBUTING.md.
 BELOW = ["dinp.errors", "dinp.kernels", "dinp.limits", "dinp.threads", "dinp._version"]
 CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
-CODEC += ["dinp.decoder", "dinp.restoration", "dinp.tiles", *BELOW]
+CODEC += ["dinp.assembly", "dinp.decoder", "dinp.restoration", "dinp.tiles", *BELOW]
 ROOMS = {
     "codec/bitstream": ["dinp.entropy", *BELOW],
     "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
     "codec/pictures": ["dinp.bitstream.container", "dinp.bitstream.samples", *BELOW],
     "codec/encoder": CODEC,
     "codec/kernels": ["dinp._kernels"],
+    "codec/assembly.py": ["dinp.bitstream", "dinp.pictures", *BELOW],
     "codec/decoder.py": ["dinp.bitstream", "dinp.diffusion", "dinp.restoration", *BELOW],
     "codec/restoration.py": ["dinp.entropy.tree", "dinp.tiles", *BELOW],
     "codec/tiles.py": [],
@@ -48,7 +49,7 @@ ROOMS = {
     "models/weights": ["dinp.models.networks", *CODEC],
     "models/masks": ["dinp.models.networks", "dinp.models.weights", *CODEC],
 }
-FACE = {"codec/__init__.py", "codec/__main__.py"}  # and codec/cli
+FACE = {"codec/__init__.py", "codec/__main__.py", "codec/pillow.py"}  # and codec/cli
 PACKAGES = {"codec": "dinp", "models": "dinp.models", "entropy": "dinp.entropy"}
 
 
@@ -99,7 +100,7 @@ def test_models_know_neither_the_benchmarks_nor_the_command():
 
 def test_every_module_of_the_codec_has_a_room_or_is_the_face():
     """What may import everything is named here, so that a new file is seen."""
-    face = {"__init__.py", "__main__.py", "_version.py", "errors.py", "limits.py", "threads.py"}
+    face = {"__init__.py", "__main__.py", "_version.py", "errors.py", "limits.py", "pillow.py", "threads.py"}
     homes = {path for room in ROOMS for path in files_of(room)} | set(files_of("codec/cli"))
     assert {path.name for path in files_of("codec") if path not in homes} == face
 

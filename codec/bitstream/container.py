@@ -36,7 +36,8 @@ Chunks
 Bit 7 of a type says whether a decoder must know it: a file with an unknown type of 80 to FF must be rejected, an
 unknown type of 01 to 7F is skipped. Types of 40 and more (without bit 7) begin with a byte that names the planes which
 they serve, bit p for plane p (alpha is numbered after the others): bits of planes that do not exist must be 0, and a
-plane is named at most once by one type. Other known types occur at most once.
+plane is named at most once by one type (by HOLES as often as there are values that mark holes). Other known types
+occur at most once.
 
     type  name      content
     01    ICC       ICC profile of the samples; without one, colours are sRGB (grey: its transfer function)
@@ -47,8 +48,9 @@ plane is named at most once by one type. Other known types occur at most once.
     C0    BARRIERS  barriers: `dinp.bitstream.barriers`; serves planes whose sections are of structure 2 or 3
     C1    HOLES     samples without a measurement (`dinp.bitstream.sidecars`)
     C2    RESIDUAL  what is added to the decoded samples (`dinp.bitstream.sidecars`)
-    C3    PALETTE   values of labels: reserved
-    C4    TILES     parts that are coded on their own: reserved
+    C3    STEPS     quantisation steps of a plane's own (`dinp.bitstream.sidecars`)
+    C4    PALETTE   values of labels: reserved
+    C5    TILES     parts that are coded on their own: reserved
 
 How the format is extended, from the least to the most: information that a decoder may do without is a new type below
 80. What it cannot do without is a new type from 80 on, or a bit or value that is reserved here or in a section:
@@ -94,7 +96,7 @@ MAX_PLANES = 4
 MUST_KNOW, NAMES_PLANES = 0x80, 0x40
 ICC, EXIF, XMP, CICP = 0x01, 0x02, 0x03, 0x04
 MATTE = 0x81
-BARRIERS, HOLES, RESIDUAL = 0xC0, 0xC1, 0xC2
+BARRIERS, HOLES, RESIDUAL, STEPS = 0xC0, 0xC1, 0xC2, 0xC3
 CHUNK_NAMES = {
     ICC: "ICC",
     EXIF: "EXIF",
@@ -104,6 +106,7 @@ CHUNK_NAMES = {
     BARRIERS: "BARRIERS",
     HOLES: "HOLES",
     RESIDUAL: "RESIDUAL",
+    STEPS: "STEPS",
 }
 
 _SAMPLES, _CHUNKS, _RESERVED = 0x10, 0x20, 0xC0
@@ -324,7 +327,7 @@ def _check_chunks(chunks: "list[Chunk] | tuple[Chunk, ...]", planes: int) -> Non
         elif chunk.type not in CHUNK_NAMES:
             continue
         for plane in served:
-            if (chunk.type, plane) in seen:
+            if (chunk.type, plane) in seen and chunk.type != HOLES:
                 raise ValueError(f"a chunk of type {chunk.type:02X} comes twice")
             seen.add((chunk.type, plane))
 

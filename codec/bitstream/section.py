@@ -18,8 +18,9 @@ Values are ordered by falling side of their leaf, then by row, then by column.
 Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
-Values are coded as levels (`dinp.entropy.value_coder`); value = level * step / 16 grey levels, where the step of a
-cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which the index is at least 0 (`dinp.bitstream.steps`).
+Values are coded as levels (`dinp.entropy.value_coder`); value = level * step * 2^-depth / 16 grey levels (the depth is
+that of the sample format, 0 without), where the step of a cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which
+the index is limited to 0..255 (`dinp.bitstream.steps`), unless the chunk STEPS gives it.
 
 The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
 mean of its neighbours above, below, left and right within the picture (`dinp.diffusion.inpaint`), to an accuracy of
@@ -32,7 +33,7 @@ import numpy as np
 from bitarray import bitarray
 from bitarray.util import ba2int, int2ba
 
-from dinp.bitstream.steps import MAX_STEP_INDEX, dequantise, steps_of
+from dinp.bitstream.steps import MAX_STEP_INDEX, STEP_TABLE, dequantise, grey_levels, steps_of
 from dinp.bitstream.structure import KnownData, known_data_of_mask, known_data_of_tree
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.mask_coder import decode_mask, encode_mask
@@ -59,9 +60,13 @@ class PlaneCode:
     step_index : int
         0..175.
     levels : (n,) int64
-        One level a value, |level| <= 2^14.
+        One level a value, |level| <= 2^18.
     restoration : int
         Version of the restoration that comes after the inpainting, 0..255, 0 for none.
+    depth : int
+        Of the sample format: the unit of steps and values is 2^-depth / 16 grey level.
+    own_steps : tuple of int
+        Steps of the chunk STEPS, see `dinp.bitstream.steps.steps_of`.
     """
 
     structure: Tree | np.ndarray
@@ -69,6 +74,8 @@ class PlaneCode:
     step_index: int
     levels: np.ndarray
     restoration: int = 0
+    depth: int = 0
+    own_steps: tuple[int, ...] = ()
 
     def known(self) -> KnownData:
         """Where the values stand."""
@@ -76,7 +83,12 @@ class PlaneCode:
 
     def values(self, known: KnownData) -> np.ndarray:
         """Grey values (n,) float64."""
-        return dequantise(self.levels, steps_of(known.side, self.step_index))
+        return dequantise(self.levels, steps_of(known.side, self.step_index, self.own_steps), self.depth)
+
+    @property
+    def step(self) -> float:
+        """Step of cells of side 8 in grey levels, by the table."""
+        return float(grey_levels(STEP_TABLE[self.step_index], self.depth))
 
 
 def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
@@ -87,7 +99,11 @@ def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
 
 
 def encode_stream(
-    structure: Tree | np.ndarray, known: KnownData, step_index: int, levels_of: LevelsOf
+    structure: Tree | np.ndarray,
+    known: KnownData,
+    step_index: int,
+    levels_of: LevelsOf,
+    own_steps: tuple[int, ...] = (),
 ) -> tuple[bytes, np.ndarray, dict[str, float]]:
     """A section without its header, for levels that are chosen on the way.
 
@@ -99,7 +115,9 @@ def encode_stream(
     step_index : int
         0..175.
     levels_of : callable
-        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^18.
+    own_steps : tuple of int
+        See `PlaneCode`.
 
     Returns
     -------
@@ -110,7 +128,7 @@ def encode_stream(
         encode_tree(encoder, structure)
     else:
         encode_mask(encoder, structure)
-    steps = steps_of(known.side, step_index)
+    steps = steps_of(known.side, step_index, own_steps)
     levels = encode_values(encoder, levels_of, known.y, known.x, known.side, steps, structure.shape)
     return encoder.finish(), levels, encoder.information
 
@@ -126,16 +144,22 @@ def section_header(code: PlaneCode) -> bytes:
 def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
     """The section's bytes and the information content of its parts in bits, by kind (`mask`, `values`).
 
-    Levels are clipped to +-2^14. `known` saves its computation where the caller has it.
+    Levels are clipped to +-2^18. `known` saves its computation where the caller has it.
     """
     levels = np.clip(code.levels, -MAX_LEVEL, MAX_LEVEL)
     known = known or code.known()
-    stream, _, information = encode_stream(code.structure, known, code.step_index, lambda p, *_: levels[p.index])
+    stream, _, information = encode_stream(
+        code.structure, known, code.step_index, lambda p, *_: levels[p.index], code.own_steps
+    )
     return section_header(code) + stream, information
 
 
-def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, KnownData, dict[str, float]]:
+def decode_section(
+    data: bytes, shape: tuple[int, int], depth: int = 0, own_steps: tuple[int, ...] = ()
+) -> tuple[PlaneCode, KnownData, dict[str, float]]:
     """Mirror of `encode_section`: the code, its known data, and the information content by kind.
+
+    `depth` and `own_steps` stand beside the section in a file, see `PlaneCode`.
 
     Raises
     ------
@@ -164,6 +188,8 @@ def decode_section(data: bytes, shape: tuple[int, int]) -> tuple[PlaneCode, Know
         if not structure.any():
             raise DinpError("the file is damaged: its inpainting mask is empty")
     known = known_data_of(structure, side_log2)
-    levels = decode_values(decoder, known.y, known.x, known.side, steps_of(known.side, step_index), shape)
+    steps = steps_of(known.side, step_index, own_steps)
+    levels = decode_values(decoder, known.y, known.x, known.side, steps, shape)
     decoder.check_exhausted()
-    return PlaneCode(structure, side_log2, step_index, levels, restoration), known, decoder.information
+    code = PlaneCode(structure, side_log2, step_index, levels, restoration, depth, own_steps)
+    return code, known, decoder.information

@@ -14,7 +14,7 @@ without the renewed optimisation it would be 2.6 %.
 
 import numpy as np
 
-from dinp.bitstream.steps import GREY, steps_of
+from dinp.bitstream.steps import grey_levels, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
@@ -42,7 +42,13 @@ def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
 
 
 def level_choice(
-    plane: np.ndarray, trial: Trial, step_index: int, bit_cost: float, growth: float = DEFAULT_EFFORT.renewal
+    plane: np.ndarray,
+    trial: Trial,
+    step_index: int,
+    bit_cost: float,
+    growth: float = DEFAULT_EFFORT.renewal,
+    depth: int = 0,
+    own_steps: tuple[int, ...] = (),
 ) -> LevelsOf:
     """The choice of levels for optimised values, to be used once, in coding order.
 
@@ -58,15 +64,16 @@ def level_choice(
         Lambda: squared error, summed over pixels, that a bit must save.
     growth : float
         The free values are optimised anew when so many times as many are quantised as the time before.
+    depth, own_steps
+        See `dinp.bitstream.section.PlaneCode`.
 
     Returns
     -------
     callable
-        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^14.
+        See `dinp.entropy.value_coder.walk_values`; |level| <= 2^18.
     """
     known = trial.known
-    steps = steps_of(known.side, step_index)
-    step = steps / GREY
+    step = grey_levels(steps_of(known.side, step_index, own_steps), depth)
     weights = weights_of(known, tree=isinstance(trial.structure, Tree)) * step**2
     inpainter = Inpainter(known.mask)
     values, reconstruction = trial.values.copy(), trial.reconstruction

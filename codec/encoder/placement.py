@@ -94,13 +94,18 @@ class Trial:
 
 
 def tune(
-    plane: np.ndarray, structure: Tree | np.ndarray, side_log2: int, start: np.ndarray | None, steps: int
+    plane: np.ndarray,
+    structure: Tree | np.ndarray,
+    side_log2: int,
+    start: np.ndarray | None,
+    steps: int,
+    tolerance: float = SEARCH_TOLERANCE,
 ) -> Trial:
     """Tonal optimisation on a structure, from the values and the reconstruction that `start` (H, W) suggests."""
     known = known_data_of(structure, side_log2)
     inpainter = Inpainter(known.mask)
     values = known.mean(plane if start is None else start)
-    reconstruction = inpainter.solve(known.spread(values), start=start, tol=SEARCH_TOLERANCE)
+    reconstruction = inpainter.solve(known.spread(values), start=start, tol=tolerance)
     return Trial(
         structure,
         known,
@@ -115,13 +120,14 @@ def grow_tree(
     effort: Effort,
     progress: Progress = lambda _: None,
     show: Callable[[Trial], np.ndarray] | None = None,
+    tolerance: float = SEARCH_TOLERANCE,
 ) -> Trial:
     """Error-driven growth to `points` leaves, then rounds that move points; tonally optimised throughout.
 
     A start with too many leaves is pruned instead. The last stage of growth, and rounds with foresight, look at the
     errors of what `show` makes of a trial, where that is better than its inpainting.
     """
-    trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2)
+    trial = start if isinstance(start, Trial) else tune(plane, start, len(start.splits), None, 2, tolerance)
     side_log2 = len(trial.structure.splits)
     first = trial.known.y.size
     stages = effort.stages
@@ -135,7 +141,7 @@ def grow_tree(
         error = plane - trial.reconstruction
         done += 1
         progress(done / total)
-        return tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps)
+        return tune(plane, structure, side_log2, trial.reconstruction + 0.5 * error, steps, tolerance)
 
     def error_of(trial: Trial, shown: bool) -> np.ndarray:
         errors = [plane - trial.reconstruction]
@@ -198,8 +204,9 @@ def place_points(
     """
     gains = detail_gains(plane, side_log2)
     points = wanted_points(plane, gains, step)
+    tolerance = SEARCH_TOLERANCE * min(1.0, step)
     if start is not None and effort.stages and 1 / REUSE <= points / start.known.y.size <= REUSE:
-        return grow_tree(plane, start, points, effort, progress, show)
+        return grow_tree(plane, start, points, effort, progress, show, tolerance)
     tree = first_tree(plane, gains, points, effort.share, model)
     progress(0.1)
-    return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f), show)
+    return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f), show, tolerance)

@@ -7,7 +7,7 @@ round moves the points that matter least; the last stage and the values look ahe
 levels are chosen by error and bits, and coded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
@@ -21,6 +21,7 @@ from dinp.bitstream.structure import KnownData
 from dinp.decoder import described, reconstruct, restored
 from dinp.encoder.anticipation import PULL, aimed, anticipated, descended
 from dinp.encoder.levels import level_choice
+from dinp.encoder.own_steps import own_steps_of
 from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
 from dinp.errors import DinpError
 from dinp.pictures.planes import merge_planes
@@ -57,6 +58,8 @@ class EncodedPicture:
         Information content in bits by kind (`mask`, `values`), one dict a plane.
     trials : list of Trial
         Mask structure and values of each plane before quantisation.
+    own_steps : list of tuple
+        Of each plane, see `dinp.encoder.own_steps`.
     """
 
     sections: list[bytes]
@@ -65,21 +68,22 @@ class EncodedPicture:
     points: int
     information: list[dict[str, float]]
     trials: list[Trial]
+    own_steps: list[tuple[int, ...]]
 
     def show(self) -> np.ndarray:
         """The picture that a decoder gets, (H, W) or (H, W, 3) uint8."""
         return merge_planes([show() for show in self.shown])
 
 
-def step_of(quality: float) -> float:
-    """Step of luma in grey levels, at side 8, for a quality of 0-100: six octaves from 64 down to 1.
+def step_of(quality: float, depth: int = 0) -> float:
+    """Step of luma in grey levels, at side 8, for a quality of 0-100: six octaves from 64 down to 1; to 2^-depth.
 
     The step that values are quantised with is the nearest of the table; the number of points and the cost of bits
     follow the exact one, so that quality acts smoothly.
     """
     if not 0 <= quality <= 100:
         raise DinpError(f"quality {quality:g} is out of range; choose one from 0 to 100")
-    return 2.0 ** (6 * (1 - quality / 100))
+    return 2.0 ** (6 - (6 + depth) * quality / 100)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def encode_plane(
     side_log2: int,
     restoration: Restoration | None = None,
     effort: Effort = DEFAULT_EFFORT,
+    depth: int = 0,
+    own_steps: tuple[int, ...] = (),
 ) -> tuple[bytes, Callable[[], np.ndarray], int, dict[str, float]]:
     """Section, what makes the decoded plane, number of points and information content, for a step in grey levels.
 
@@ -106,13 +112,13 @@ def encode_plane(
     for its sake, which is undone if it does not, and whether its success before quantisation, or in a part of a large
     plane, may tell that it does.
     """
-    index = nearest_step_index(step)
-    code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64))
+    index = nearest_step_index(step, depth)
+    code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64), depth=depth, own_steps=own_steps)
     known = trial.known
 
     def coded(target: np.ndarray, trial: Trial, bit_cost: float) -> Coded:
-        choice = level_choice(target, trial, index, bit_cost, effort.renewal)
-        stream, levels, information = encode_stream(trial.structure, known, index, choice)
+        choice = level_choice(target, trial, index, bit_cost, effort.renewal, depth, own_steps)
+        stream, levels, information = encode_stream(trial.structure, known, index, choice, own_steps)
         chosen = replace(code, levels=levels)
         return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
 
@@ -235,6 +241,8 @@ def encode_planes(
     restoration: Restoration | None = None,
     start: EncodedPicture | None = None,
     progress: Progress | None = None,
+    weights: Sequence[float] | None = None,
+    depth: int = 0,
 ) -> EncodedPicture:
     """Code a picture's planes.
 
@@ -257,17 +265,23 @@ def encode_planes(
         The same picture coded with another quality, whose work is reused.
     progress : callable, optional
         Called with the fraction done, 0-1.
+    weights : sequence of float, optional
+        Step of each plane in steps of the first; 1 and CHROMA_STEP by default.
+    depth : int
+        Of the sample format, see `dinp.bitstream.samples`.
 
     Raises
     ------
     DinpError
         If the quality is out of range, or the mask is empty or of another shape.
     """
-    luma_step = step_of(quality)
+    luma_step = step_of(quality, depth)
+    weights = weights or [1.0] + [CHROMA_STEP] * (len(planes) - 1)
     if mask is not None and (mask.shape != planes[0].shape or not mask.any()):
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     total = sum(plane.size for plane in planes)
     results = []
+    own_steps: list[tuple[int, ...]] = []
     trials: list[Trial] = []
     done = 0
     for number, plane in enumerate(planes):
@@ -277,7 +291,7 @@ def encode_planes(
             if progress:
                 progress(offset + share * fraction)
 
-        step = luma_step * (CHROMA_STEP if number else 1)
+        step = luma_step * weights[number]
         previous = start.trials[number] if start else None
         if number == 0 and mask is not None:
             side_log2 = FREE_MASK_SIDE_LOG2
@@ -289,8 +303,10 @@ def encode_planes(
                 plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous, show
             )
         trials.append(trial)
-        results.append(encode_plane(plane, step, trial, side_log2, restoration, effort))
+        own = own_steps_of(plane, trial, nearest_step_index(step, depth), depth)
+        own_steps.append(own)
+        results.append(encode_plane(plane, step, trial, side_log2, restoration, effort, depth, own))
         done += plane.size
         report(1.0)
     sections, shown, points, information = (list(column) for column in zip(*results, strict=True))
-    return EncodedPicture(sections, shown, points[0] / planes[0].size, points[0], information, trials)
+    return EncodedPicture(sections, shown, points[0] / planes[0].size, points[0], information, trials, own_steps)

@@ -15,7 +15,7 @@ enum {
     COMPONENTS = 3,
     RADIUS = 20,
     SYMBOLS = 2 * RADIUS + 3,
-    MAX_LEVEL = 1 << 14,
+    MAX_LEVEL = 1 << 18,
     GREY = 16,
     INPUT_MAX = INT16_MAX,
     LOGISTIC = 2048, /* half the table */

@@ -40,7 +40,8 @@ border. Then
     B = Y + 1.772 (Cb - 128)
     G = (Y - 0.299 R - 0.114 B) / 0.587     (R, B before rounding)
 
-and R, G, B, or Y alone in a grey file, are rounded to the nearest integer (halves to even) and clipped to 0 to 255.
+and R, G, B, or Y alone in a grey file, become samples as `dinp.bitstream.samples` says: of 8 bits, floor(v + 1/2 +
+1/32) limited to 0 to 255. In 4:4:4 files (layout 2) Cb and Cr are neither halved nor doubled.
 """
 
 import io
@@ -49,6 +50,7 @@ import math
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from dinp.bitstream.samples import EIGHT_BITS, SampleFormat
 from dinp.errors import DinpError
 from dinp.limits import check_size
 
@@ -56,7 +58,7 @@ _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE, _CR_SCALE = 1.772, 1.402
 
 _GREY_MODES = {"1", "L", "LA", "La"}
-_SIXTEEN_BIT_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
+SIXTEEN_BIT_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
 _COLOUR_MODES = {"CMYK", "YCbCr", "HSV", "LAB", "RGBX"}
 
 
@@ -70,6 +72,23 @@ def picture_from_image(image: Image.Image, *, max_pixels: int) -> tuple[np.ndarr
     """
     if image.width < 1 or image.height < 1:
         raise DinpError("the picture has no pixels")
+    image, notices = opened(image, max_pixels=max_pixels)
+    profile = _foreign_profile(image)
+    if profile:
+        notices.append(f"colour profile {profile} dropped: colours may look different")
+    if image.mode in SIXTEEN_BIT_MODES or image.mode == "I":
+        picture, notice = _from_sixteen_bits(image)
+        return picture, (*notices, notice)
+    image, notice = _to_grey_or_rgb(image)
+    if notice:
+        notices.append(notice)
+    return np.asarray(image, dtype=np.uint8), tuple(notices)
+
+
+def opened(image: Image.Image, *, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    """A Pillow image, loaded and upright, and notices of what it lost; DinpError as `picture_from_image`."""
+    if image.width < 1 or image.height < 1:
+        raise DinpError("the picture has no pixels")
     check_size(image.width, image.height, max_pixels)
     notices = []
     deep = any(";16" in str(tile[-1]) for tile in getattr(image, "tile", ()) if tile)
@@ -81,19 +100,37 @@ def picture_from_image(image: Image.Image, *, max_pixels: int) -> tuple[np.ndarr
         raise
     except Exception as error:  # Pillow's readers raise a dozen classes on damaged files
         raise DinpError(f"the picture cannot be read: {_sentence(error)}") from error
-    profile = _foreign_profile(image)
-    if profile:
-        notices.append(f"colour profile {profile} dropped: colours may look different")
-    image = _upright(image)
+    info, image = image.info, _upright(image)
+    image.info = {**image.info, **info}  # EXIF data as they were: `upright_exif` says that they are upright
     if deep and image.mode in ("RGB", "RGBA"):
         notices.append("picture of 16 bits per sample coded with 8")
-    if image.mode in _SIXTEEN_BIT_MODES or image.mode == "I":
-        picture, notice = _from_sixteen_bits(image)
-        return picture, (*notices, notice)
-    image, notice = _to_grey_or_rgb(image)
-    if notice:
-        notices.append(notice)
-    return np.asarray(image, dtype=np.uint8), tuple(notices)
+    return image, notices
+
+
+def colours_and_alpha(image: Image.Image, *, grey: bool) -> tuple[Image.Image, np.ndarray | None, str | None]:
+    """Image of mode L or RGB, its alpha (H, W) uint8 if it has one, and the notice about the conversion.
+
+    A palette of greys is coded as grey only if `grey`.
+    """
+    mode = image.mode
+    if mode == "F" or not image.has_transparency_data:
+        if mode == "P" and not grey:
+            return image.convert("RGB"), None, "picture of mode P coded as RGB"
+        converted, notice = _to_grey_or_rgb(image)
+        return converted, None, notice
+    try:
+        if mode == "LA":
+            return image.getchannel(0), np.asarray(image.getchannel(1)), None
+        straight = (image.convert("LA") if mode == "La" else image).convert("RGBA")
+    except (ValueError, TypeError, OSError) as error:
+        raise DinpError(f"a picture of mode {mode} cannot be converted: {_sentence(error)}") from error
+    colours, alpha = straight.convert("RGB"), np.asarray(straight.getchannel(3))
+    if mode in _GREY_MODES:
+        colours = colours.getchannel(0)
+    elif mode in ("P", "PA") and grey:
+        colours = _grey_if_possible(colours)
+    told = None if mode == "RGBA" else f"picture of mode {mode} coded as {colours.mode}A"
+    return colours, alpha, told
 
 
 def picture_from_array(array: np.ndarray, *, max_pixels: int) -> np.ndarray:
@@ -117,32 +154,36 @@ def plane_shapes(height: int, width: int, *, colour: bool) -> list[tuple[int, in
     return [(height, width), half, half] if colour else [(height, width)]
 
 
-def split_planes(picture: np.ndarray) -> list[np.ndarray]:
-    """Planes of a picture: float64, nominally 0-255, shapes as `plane_shapes` says; mirror of `merge_planes`."""
+def split_planes(picture: np.ndarray, *, halved: bool = True) -> list[np.ndarray]:
+    """Planes of a picture: float64, nominally 0-255, chroma at half resolution if `halved`; mirror of `merge_planes`.
+
+    The picture may be of any numbers on the grey axis.
+    """
     if picture.ndim == 2:
         return [picture.astype(np.float64)]
     luma = _RED * picture[..., 0]
     luma += _GREEN * picture[..., 1]
     luma += _BLUE * picture[..., 2]
+    if not halved:
+        return [luma, 128 + (picture[..., 2] - luma) / _CB_SCALE, 128 + (picture[..., 0] - luma) / _CR_SCALE]
     cb = 128 + (_halve(picture[..., 2]) - _halve(luma)) / _CB_SCALE
     cr = 128 + (_halve(picture[..., 0]) - _halve(luma)) / _CR_SCALE
     return [luma, cb, cr]
 
 
-def merge_planes(planes: list[np.ndarray]) -> np.ndarray:
-    """Picture of one (grey) or three (Y, Cb, Cr) float planes; mirror of `split_planes`."""
+def merge_planes(planes: list[np.ndarray], samples: SampleFormat = EIGHT_BITS) -> np.ndarray:
+    """Picture of one (grey) or three (Y, Cb, Cr) float planes, samples of the format; mirror of `split_planes`."""
     luma = planes[0]
     if len(planes) == 1:
-        return _to_bytes(luma)
-    picture = np.empty((*luma.shape, 3), dtype=np.uint8)
+        return samples.from_axis(luma)
+    picture = np.empty((*luma.shape, 3), dtype=samples.dtype)
     rest = luma
     for channel, weight, scale, plane in ((0, _RED, _CR_SCALE, planes[2]), (2, _BLUE, _CB_SCALE, planes[1])):
-        values = _double(plane - 128, luma.shape)
-        values *= scale
-        values += luma
-        picture[..., channel] = _to_bytes(values)
+        values = plane - 128 if plane.shape == luma.shape else _double(plane - 128, luma.shape)
+        values = values * scale + luma
+        picture[..., channel] = samples.from_axis(values)
         rest = rest - weight * values
-    picture[..., 1] = _to_bytes(rest / _GREEN)
+    picture[..., 1] = samples.from_axis(rest / _GREEN)
     return picture
 
 
@@ -248,10 +289,6 @@ def _double(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         target[1::2] = 0.75 * source + 0.25 * after
         plane = np.moveaxis(target[:size], 0, axis)
     return plane
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _sentence(error: Exception) -> str:

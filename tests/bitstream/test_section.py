@@ -106,7 +106,7 @@ def test_description_needs_no_solver(monkeypatch):
 def test_encoder_knows_what_the_decoder_gets(shape, quality):
     planes = [smooth_plane(shape), smooth_plane((-(-shape[0] // 2), -(-shape[1] // 2)), 1)]
     encoded = encode_planes(planes, quality=quality, effort=Effort(0.6, 1, 1))
-    decoded, missing = decode_planes(encoded.sections, [p.shape for p in planes])
+    decoded, missing = decode_planes(encoded.sections, [p.shape for p in planes], own_steps=encoded.own_steps)
     assert missing == []
     for ours, theirs in zip([show() for show in encoded.shown], decoded, strict=True):
         assert np.array_equal(ours, theirs)

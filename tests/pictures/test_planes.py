@@ -197,8 +197,9 @@ def test_shapes_of_planes(height, width):
         assert merge_planes(planes).shape == shape
 
 
-def test_grey_round_trip_rounds_halves_to_even_and_clips():
-    np.testing.assert_array_equal(merge_planes([np.array([[-5.0, 0.5, 1.5, 254.6, 300]])]), [[0, 0, 2, 255, 255]])
+def test_grey_round_trip_rounds_a_little_below_halves_up_and_clips():
+    plane = np.array([[-5.0, 0.46, 0.47, 1.5, 254.6, 300]])
+    np.testing.assert_array_equal(merge_planes([plane]), [[0, 0, 1, 2, 255, 255]])
     picture = np.arange(256, dtype=np.uint8).reshape(16, 16)
     np.testing.assert_array_equal(merge_planes(split_planes(picture)), picture)
 

@@ -1,0 +1,97 @@
+"""Planes and what stands beside them in a file, to the picture: samples, alpha, holes, residuals, metadata."""
+
+import numpy as np
+
+from dinp.bitstream.container import (
+    ALPHA_MATTE,
+    ALPHA_PLANE,
+    EXIF,
+    HOLES,
+    ICC,
+    MATTE,
+    OPAQUE,
+    PLANES,
+    RESIDUAL,
+    STEPS,
+    XMP,
+    Container,
+)
+from dinp.bitstream.samples import EIGHT_BITS
+from dinp.bitstream.sidecars import read_holes, read_mask_stream, read_residual, read_steps
+from dinp.errors import DinpError
+from dinp.pictures.metadata import Metadata, inflated
+from dinp.pictures.picture import Holes, Picture
+from dinp.pictures.planes import merge_planes
+
+
+def beside(container: Container) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Depth, and steps of its own, of each plane; DinpError where they are damaged."""
+    count = len(container.sections)
+    depths = [container.samples.depth] * count
+    if container.alpha == ALPHA_PLANE:
+        depths[-1] = 0
+    bodies = [container.chunk_of_plane(STEPS, number) for number in range(count)]
+    return depths, [() if body is None else read_steps(body) for body in bodies]
+
+
+def assembled(planes: list[np.ndarray], container: Container) -> Picture:
+    """The picture of decoded planes; DinpError where a chunk is damaged."""
+    shape = (container.height, container.width)
+    colours = planes[:-1] if container.alpha == ALPHA_PLANE else planes
+    if container.layout == PLANES:
+        samples = np.dstack([container.samples.from_axis(plane, number) for number, plane in enumerate(colours)])
+    else:
+        samples = merge_planes(colours, container.samples)
+    channels = [samples] if samples.ndim == 2 else list(np.moveaxis(samples, 2, 0))
+    for number, channel in enumerate(channels):
+        body = container.chunk_of_plane(RESIDUAL, number)
+        if body is not None:
+            channel[...] = with_residual(channel, body, container, number)
+    holes = holes_of(container)
+    for hole in holes:
+        for number in hole.planes:
+            channels[number][hole.mask] = hole.value
+    return Picture(
+        samples, container.layout, container.samples, _alpha(planes, container, shape), holes, metadata_of(container)
+    )
+
+
+def with_residual(channel: np.ndarray, body: bytes, container: Container, number: int) -> np.ndarray:
+    """Samples of a channel (or of alpha, if `number` is that of its plane) with the residual of a chunk added."""
+    alpha = container.alpha == ALPHA_PLANE and number == len(container.sections) - 1
+    samples = EIGHT_BITS if alpha else container.samples
+    unit, residual = read_residual(body, channel.shape, samples)
+    low, high = samples.ranges[min(number, len(samples.ranges) - 1)]
+    return np.clip(channel.astype(np.float64) + unit * residual, low, high).astype(channel.dtype)
+
+
+def holes_of(container: Container) -> tuple[Holes, ...]:
+    """The holes of a file."""
+    found = []
+    count = len(container.sections) - (container.alpha == ALPHA_PLANE)
+    for chunk in container.chunks:
+        if chunk.type == HOLES:
+            numbers = chunk.planes
+            if max(numbers) >= count or (container.layout != PLANES and len(numbers) != count):
+                raise DinpError("the file is damaged: its holes are in planes that cannot have some")
+            shape = (container.height, container.width)
+            value, mask = read_holes(chunk.body, container.samples, shape)
+            found.append(Holes(numbers, mask, value))
+    return tuple(found)
+
+
+def metadata_of(container: Container) -> Metadata:
+    """Profile, EXIF and XMP of a file."""
+    return Metadata(*(None if (c := container.chunk(kind)) is None else inflated(c) for kind in (ICC, EXIF, XMP)))
+
+
+def _alpha(planes: list[np.ndarray], container: Container, shape: tuple[int, int]) -> np.ndarray | None:
+    if container.alpha == OPAQUE:
+        return np.full(shape, 255, dtype=np.uint8)
+    if container.alpha == ALPHA_MATTE:
+        return read_mask_stream(container.chunk(MATTE), shape).astype(np.uint8) * 255
+    if container.alpha == ALPHA_PLANE:
+        alpha = EIGHT_BITS.from_axis(planes[-1])
+        body = container.chunk_of_plane(RESIDUAL, len(planes) - 1)
+        return alpha if body is None else with_residual(alpha, body, container, len(planes) - 1)
+    return None

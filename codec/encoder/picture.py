@@ -1,0 +1,283 @@
+"""Encoding of a whole picture: planes, layout, alpha, holes, residual and metadata to the bytes of a file."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from dinp.assembly import assembled
+from dinp.bitstream.container import (
+    ALPHA_MATTE,
+    ALPHA_PLANE,
+    COLOUR_420,
+    COLOUR_444,
+    EXIF,
+    GREY,
+    HOLES,
+    ICC,
+    MATTE,
+    NO_ALPHA,
+    OPAQUE,
+    PLANES,
+    RESIDUAL,
+    STEPS,
+    XMP,
+    Chunk,
+    Container,
+    pack,
+    plane_chunk,
+)
+from dinp.bitstream.samples import EIGHT_BITS, FLOAT, SampleFormat
+from dinp.bitstream.sidecars import holes_body, mask_stream, residual_body, steps_body
+from dinp.diffusion.inpaint import Inpainter
+from dinp.encoder.placement import Effort, Progress, TreeModel
+from dinp.encoder.planes import BIT_COST, CHROMA_STEP, EncodedPicture, encode_planes, step_of
+from dinp.errors import DinpError
+from dinp.pictures.metadata import deflated
+from dinp.pictures.picture import Picture, errors
+from dinp.pictures.planes import merge_planes, split_planes
+from dinp.restoration import Restoration
+
+FULL_CHROMA_STEP = 0.7  # of luma's, where chroma is not halved
+ALPHA_QUALITY = 60  # at least
+ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
+HALVING_LOSS = 25.0  # mean squared error of halved chroma alone, from which on whole chroma is tried
+MOST_FOR_ERROR = 3.0
+CHROMA = {"auto": None, "420": COLOUR_420, "444": COLOUR_444}
+_MARGIN = 1e-3  # of the wanted error of floats: what rounding to their type may do
+
+
+@dataclass(frozen=True)
+class CodedPicture:
+    """A coded picture: its file, the parts of it, and its planes as `encode_planes` left them."""
+
+    data: bytes
+    container: Container
+    coded: EncodedPicture
+
+    @cached_property
+    def decoded(self) -> Picture:
+        """What a decoder makes of the file, up to rounding."""
+        return assembled([show() for show in self.coded.shown], self.container)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a picture is to be coded; see `dinp.encode`."""
+
+    effort: Effort
+    chroma: str = "auto"
+    max_error: float | None = None
+    mask: np.ndarray | None = None
+
+
+def encode_picture(
+    picture: Picture,
+    *,
+    quality: float,
+    wish: Wish,
+    tree_model: TreeModel | None = None,
+    restoration: Restoration | None = None,
+    start: CodedPicture | None = None,
+    progress: Progress | None = None,
+) -> CodedPicture:
+    """Code a picture with a quality of 0 to 100; `start` is the same picture coded with another one.
+
+    Raises
+    ------
+    DinpError
+        The quality is out of range, the wanted error too small, or a part too large for the format.
+    """
+
+    def coded(layout: int, start: CodedPicture | None) -> CodedPicture:
+        return _coded(picture, layout, quality, wish, tree_model, restoration, start, progress)
+
+    if picture.layout != COLOUR_420:
+        return coded(picture.layout, start)
+    layout = CHROMA[wish.chroma]
+    if layout is not None:
+        return coded(layout, start)
+    if start is not None and start.container.layout == COLOUR_444:
+        return coded(COLOUR_444, start)
+    halved = coded(COLOUR_420, start)
+    step = step_of(quality, picture.format.depth)
+    if _halving_loss(picture) < max(HALVING_LOSS, step * step / 4):
+        return halved
+    whole = coded(COLOUR_444, None)
+    costs = [_squared_error(picture, c.decoded) / 3 + BIT_COST * step * step * 8 * len(c.data) for c in (halved, whole)]
+    return halved if costs[0] <= costs[1] else whole
+
+
+def _coded(
+    picture: Picture,
+    layout: int,
+    quality: float,
+    wish: Wish,
+    tree_model: TreeModel | None,
+    restoration: Restoration | None,
+    start: CodedPicture | None,
+    progress: Progress | None,
+) -> CodedPicture:
+    planes = planes_of(picture, layout)
+    chroma = {COLOUR_420: CHROMA_STEP, COLOUR_444: FULL_CHROMA_STEP}.get(layout, 1.0)
+    weights = [1.0] + [chroma] * (len(planes) - 1)
+    alpha, chunks = _alpha_of(picture)
+    depth = picture.format.depth
+    start = start if start is not None and len(start.coded.trials) >= len(planes) else None
+    coded = encode_planes(
+        planes,
+        quality=quality,
+        tree_model=tree_model,
+        mask=wish.mask,
+        effort=wish.effort,
+        restoration=restoration if picture.format == EIGHT_BITS else None,
+        start=start and start.coded,
+        progress=progress,
+        weights=weights,
+        depth=depth,
+    )
+    if alpha == ALPHA_PLANE:
+        soft = encode_planes(
+            [picture.alpha.astype(np.float64)],
+            quality=max(quality, ALPHA_QUALITY),
+            tree_model=tree_model,
+            effort=wish.effort,
+        )
+        coded = _joined(coded, soft)
+        error = picture.alpha.astype(np.float64) - EIGHT_BITS.from_axis(soft.shown[0]())
+        chunks += _residual(error, ALPHA_ERROR, EIGHT_BITS, len(planes))
+    for number, own in enumerate(coded.own_steps):
+        if own:
+            chunks.append(plane_chunk(STEPS, (number,), steps_body(own)))
+    for holes in picture.holes:
+        numbers = tuple(range(len(planes))) if layout in (COLOUR_420, COLOUR_444) else holes.planes
+        chunks.append(plane_chunk(HOLES, numbers, holes_body(holes.value, holes.mask, picture.format)))
+    metadata = picture.metadata
+    for kind, content in ((ICC, metadata.icc), (EXIF, metadata.exif), (XMP, metadata.xmp)):
+        if content:
+            chunks.append(Chunk(kind, deflated(content)))
+    height, width = picture.samples.shape[:2]
+    container = Container(width, height, layout, tuple(coded.sections), alpha, picture.format, tuple(chunks))
+    data = pack(container)
+    if wish.max_error is not None or depth:
+        shown = assembled([show() for show in coded.shown], container)
+        for number in range(len(picture.channels)):
+            low, high = picture.range(number)
+            most = wish.max_error if wish.max_error is not None else (high - low) * error_of(quality)
+            chunks += _residual(errors(picture, shown, number), most, picture.format, number)
+        bounded = replace(container, chunks=tuple(chunks))
+        exact = pack(bounded)
+        if wish.max_error is not None or len(exact) <= MOST_FOR_ERROR * len(data):
+            container, data = bounded, exact
+    return CodedPicture(data, container, coded)
+
+
+def error_of(quality: float) -> float:
+    """Largest error that a quality allows samples of more than 8 bits, as a share of their range.
+
+    It is kept unless that makes the file MOST_FOR_ERROR times as large: where noise would be coded.
+    """
+    return 2.0 ** -(2 + 9 * quality / 100)
+
+
+def planes_of(picture: Picture, layout: int) -> list[np.ndarray]:
+    """Planes on the grey axis, float64; what nobody sees continues its surroundings, so that it costs little."""
+    axis = []
+    for number, channel in enumerate(picture.channels):
+        values = picture.format.to_axis(channel, number)
+        unseen = picture.unseen(number)
+        axis.append(values if unseen is None else filled(values, unseen))
+    if layout in (GREY, PLANES):
+        return axis
+    return split_planes(np.dstack(axis), halved=layout == COLOUR_420)
+
+
+def filled(values: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    """Values (H, W) with the unseen ones, which may be anything, inpainted from the others; 0 if there are none."""
+    if unseen.all():
+        return np.zeros(values.shape)
+    known = np.where(unseen, 0.0, values)
+    return np.where(unseen, Inpainter(~unseen).solve(known), values)
+
+
+def _alpha_of(picture: Picture) -> tuple[int, list[Chunk]]:
+    alpha = picture.alpha
+    if alpha is None:
+        return NO_ALPHA, []
+    if (alpha == 255).all():
+        return OPAQUE, []
+    if np.isin(alpha, (0, 255)).all():
+        return ALPHA_MATTE, [Chunk(MATTE, mask_stream(alpha == 255))]
+    return ALPHA_PLANE, []
+
+
+def _residual(error: np.ndarray, most: float, samples: SampleFormat, number: int) -> list[Chunk]:
+    """What must be added to shown samples, by their errors, for none above `most`; nothing where there is none."""
+    if np.abs(error).max(initial=0) <= most:
+        return []
+    if samples.type == FLOAT:
+        unit = float(np.array(2 * most * (1 - _MARGIN)).astype(samples.dtype))
+        if unit <= 0:
+            raise DinpError("the largest error must be above 0 for pictures of floats")
+    else:
+        unit = min(2 * math.floor(most) + 1, samples.limits()[1])
+    residual = np.rint(error / unit).astype(np.int64)
+    return [plane_chunk(RESIDUAL, (number,), residual_body(residual, unit, samples))]
+
+
+def _joined(first: EncodedPicture, second: EncodedPicture) -> EncodedPicture:
+    """The planes of two codings; density and points are those of the first."""
+    names = ("sections", "shown", "information", "trials", "own_steps")
+    return replace(first, **{name: getattr(first, name) + getattr(second, name) for name in names})
+
+
+def _halving_loss(picture: Picture) -> float:
+    """Mean squared error in R, G and B of halving chroma and doubling it again, on the grey axis."""
+    axis = np.dstack([picture.format.to_axis(channel, n) for n, channel in enumerate(picture.channels)])
+    again = merge_planes(split_planes(axis))
+    difference = np.rint(axis) - again
+    unseen = picture.unseen(0)
+    if unseen is not None:
+        difference = difference[~unseen]
+    return float(np.mean(difference**2)) if difference.size else 0.0
+
+
+def _squared_error(picture: Picture, decoded: Picture) -> float:
+    """Sum of squared errors on the grey axis, over what is seen."""
+    total = 0.0
+    for number in range(len(picture.channels)):
+        low, high = picture.range(number)
+        total += float(np.sum((errors(picture, decoded, number) * (255 / ((high - low) or 1))) ** 2))
+    return total
+
+
+def largest_error(picture: Picture, decoded: Picture) -> float:
+    """Largest error of a sample that is seen, in its own units."""
+    return max(float(np.abs(errors(picture, decoded, number)).max()) for number in range(len(picture.channels)))
+
+
+Search = Callable[[float, "CodedPicture | None"], CodedPicture]
+
+
+def for_error(code: Search, picture: Picture, most: float) -> CodedPicture:
+    """The smallest file, of a few, that keeps a largest error: how much the sections say, the residual need not."""
+    low, high = max(picture.format.ranges, key=lambda pair: pair[1] - pair[0])
+    grey = 255 * max(most, 0.5 if picture.format.type != FLOAT else most) / max(high - low, 1e-300)
+    depth = picture.format.depth
+
+    def quality(steps: float) -> float:
+        return float(np.clip(100 * (6 - math.log2(steps * grey)) / (6 + depth), 0, 100)) if grey < 1e9 else 0.0
+
+    best = code(quality(8), None)
+    for direction in (2.0, 0.5):
+        factor, previous = 8 * direction, best
+        while 0.5 <= factor <= 128 and quality(factor) != quality(factor / direction):
+            trial = code(quality(factor), None)
+            if len(trial.data) >= len(previous.data):
+                break
+            previous, factor = trial, factor * direction
+        if previous is not best:
+            return previous
+    return best
