@@ -187,10 +187,10 @@ def test_version_names_package_and_format():
 
 
 def test_conversions_are_told(folder):
-    Image.open("picture.png").convert("RGBA").save("alpha.png")
-    result = dinp_command("encode", "alpha.png", "new.dinp")
+    Image.open("picture.png").convert("CMYK").save("cmyk.tif")
+    result = dinp_command("encode", "cmyk.tif", "new.dinp")
     assert result.exit_code == 0
-    assert "note: picture of mode RGBA coded as RGB" in result.stderr
+    assert "note: picture of mode CMYK coded as RGB" in result.stderr
 
 
 @pytest.mark.parametrize("ending", ["png", "PNG", "tif", "bmp", "ppm", "webp"])
