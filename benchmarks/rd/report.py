@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dinp.benchmarks.rd import page, plots
-from dinp.benchmarks.rd.codecs import CODECS, Codec, Coded
+from dinp.benchmarks.rd.codec import Codec, Coded
+from dinp.benchmarks.rd.codecs import CODECS
 from dinp.benchmarks.rd.curves import Measured, curve_of
 from dinp.benchmarks.rd.metrics import METRICS, check_metrics, measure
 from dinp.benchmarks.rd.runs import load_picture

@@ -24,7 +24,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dinp.benchmarks.environment import environment
-from dinp.benchmarks.rd.codecs import Codec, prepared_codec
+from dinp.benchmarks.rd.codec import Codec
+from dinp.benchmarks.rd.codecs import prepared_codec
 from dinp.benchmarks.rd.metrics import METRICS, measure
 from dinp.errors import DinpError
 from dinp.pictures.planes import picture_from_image
@@ -38,6 +39,8 @@ PACKAGES = (
     "torch",
     "constriction",
     "pillow",
+    "imagecodecs",
+    "pillow-heif",
     "scikit-image",
     "pytorch-msssim",
     "ssimulacra2",

@@ -1,7 +1,9 @@
 """The rate-distortion benchmark: codecs, metrics, and runs that can be stopped and continued."""
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +11,10 @@ from PIL import Image
 from skimage import data
 
 import dinp
-from dinp.benchmarks.rd import codecs
 from dinp.benchmarks.rd import command as rd
-from dinp.benchmarks.rd.codecs import CODECS, Dinp, _codes, codecs_named
+from dinp.benchmarks.rd.codecs import CODECS, codecs_named
 from dinp.benchmarks.rd.metrics import check_metrics, measure, psnr
+from dinp.benchmarks.rd.own import Dinp, _codes
 from dinp.benchmarks.rd.runs import load_picture, pictures_in
 from dinp.errors import DinpError
 
@@ -78,25 +80,33 @@ def test_jpeg2000_codes_colour_with_its_transform():
     assert codec.run(ASTRONAUT, 0.5).bpp == pytest.approx(0.5, rel=0.1)
 
 
-def test_versions_follow_what_codes(tmp_path):
-    files = {
-        "encoder/planes.py": True,
-        "kernels/values.c": True,
-        "weights/tree.npz": True,
-        "weights/hub.py": True,
-        "tables/mask.npz": True,
-        "cli/encode.py": False,
-        "masks/exchange.py": False,
-        "training/optimisers.py": False,
-        "weights/card.md": False,
-        "weights/mask.npz": False,
-        "weights/mask_curve_4.json": False,
-        "weights/surrogate_curve.json": False,
-    }
-    for name, counts in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-        assert _codes(tmp_path / name, tmp_path) == counts, name
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("encoder/planes.py", True),
+        ("kernels/values.c", True),
+        ("weights/tree.npz", True),
+        ("weights/hub.py", True),
+        ("tables/mask.npz", True),
+        ("weights/mask.npz", False),
+        ("weights/mask_curve_4.json", False),
+        ("weights/card.md", False),
+        ("cli/encode.py", False),
+        ("masks/exchange.py", False),
+        ("training/train.py", False),
+        ("_kernels.abi3.so", False),
+        ("__pycache__/planes.cpython-311.pyc", False),
+    ],
+)
+def test_versions_follow_what_codes(path, counts):
+    assert _codes(Path(path)) == counts
+
+
+def test_coding_needs_none_of_the_rooms_that_versions_leave_out():
+    code = "import sys, numpy, dinp; dinp.decode(dinp.encode(numpy.eye(40, dtype='uint8') * 255))\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "dinp.models.weights" in loaded
+    assert not [name for name in loaded if name.startswith(("dinp.cli", "dinp.models.masks", "dinp.models.training"))]
 
 
 def test_avif_is_tuned_for_psnr():
@@ -117,8 +127,8 @@ def test_codecs_of_other_packages(name, package):
 
 
 def test_a_codec_whose_package_is_missing_says_so(monkeypatch):
-    monkeypatch.setattr(codecs.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DinpError, match="heic needs the package pillow-heif"):
+    monkeypatch.setattr("dinp.benchmarks.rd.codec.find_spec", lambda name: None)
+    with pytest.raises(DinpError, match="heic needs pip install pillow-heif"):
         codecs_named(["heic"])
 
 
@@ -152,7 +162,7 @@ def test_missing_libraries_are_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ssimulacra2", None)
     with pytest.raises(DinpError, match=r"dinp\[bench\]"):
         check_metrics(["ssimulacra2"])
-    monkeypatch.setattr("dinp.benchmarks.rd.codecs.features.check", lambda name: False)
+    monkeypatch.setattr("dinp.benchmarks.rd.codec.features.check", lambda name: False)
     with pytest.raises(DinpError, match="without avif"):
         codecs_named(["avif"])
 
