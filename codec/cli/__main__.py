@@ -2,4 +2,4 @@
 
 from dinp.cli import main
 
-main(prog_name="dinp")
+main()

@@ -1,0 +1,28 @@
+"""What `dinp.info` returns, as text."""
+
+
+def describe(report: dict) -> str:
+    """A line about the file, and one about each plane."""
+    lines = [
+        f"{report['width']} x {report['height']} {report['mode']}, {report['bytes']:,} bytes, {report['bpp']:.4f} bpp, "
+        f"format version {report['format_version']}"
+    ]
+    for plane in report["planes"]:
+        lines.append(
+            f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "
+            f"{plane['points']:,} points, density {100 * plane['density']:.2f} %, step {plane['step']:g}, "
+            f"{plane['mask_bits_per_point']:.2f} mask + {plane['value_bits_per_point']:.2f} value bits per point"
+            + (f", restoration {plane['restoration']}" if plane["restoration"] else "")
+        )
+    return "\n".join(lines)
+
+
+def account(report: dict) -> str:
+    """Where the file's bytes go."""
+    points = sum(plane["points"] for plane in report["planes"])
+    parts = []
+    for name in ("mask", "value"):
+        bits = sum(plane[f"{name}_bits"] for plane in report["planes"])
+        parts.append(f"{name}s {bits / 8:,.0f} bytes ({bits / points:.2f} bits per point)")
+    rest = report["bytes"] - sum(plane[f"{name}_bits"] for plane in report["planes"] for name in ("mask", "value")) / 8
+    return f"all  {points:,} points: {', '.join(parts)}, the rest {rest:,.0f} bytes"

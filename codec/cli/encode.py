@@ -1,0 +1,91 @@
+"""`dinp encode`."""
+
+import click
+
+from dinp.cli import options
+from dinp.cli.describe import describe
+from dinp.cli.options import Number
+from dinp.cli.progress import progress, say
+from dinp.cli.reading import open_picture, read_mask
+from dinp.errors import DinpError
+from dinp.pictures import files
+
+
+@click.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("target", metavar="OUTPUT")
+@click.option("-q", "--quality", type=Number(0, 100), help="0 (smallest file) to 100 (best picture).  [default: 50]")
+@click.option(
+    "--target-size", type=click.IntRange(min=1), metavar="BYTES", help="Best quality in at most so many bytes."
+)
+@click.option("--target-bpp", type=float, metavar="BPP", help="Best quality in at most so many bits per pixel.")
+@click.option("--target-psnr", type=float, metavar="DB", help="Smallest file with at least this PSNR.")
+@click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(1, 3),
+    default=2,
+    show_default=True,
+    help="1: the network alone places the points; 2: and growth where the error is; 3: and more of it, for restoring.",
+)
+@click.option("--plain", is_flag=True, help="Do without restoration: the picture is that of the diffusion alone.")
+@click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
+@options.force
+@options.max_pixels
+@options.verbose
+def encode(
+    source: str,
+    target: str,
+    quality: float | None,
+    target_size: int | None,
+    target_bpp: float | None,
+    target_psnr: float | None,
+    effort: int,
+    plain: bool,
+    mask: str | None,
+    force: bool,
+    max_pixels: int,
+    verbose: bool,
+) -> None:
+    """Code a picture as a dinp file.
+
+    INPUT is a picture in any format that Pillow opens, OUTPUT the file to write; "-" stands for stdin or stdout.
+    """
+    if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
+        raise click.UsageError("--quality and the targets exclude one another.")
+    files.check_output(target, force=force, source=source)
+    import dinp
+
+    with open_picture(source, max_pixels) as picture, progress("encoding") as draw:
+        known = None if mask is None else read_mask(mask, max_pixels)
+        if target_bpp is not None:
+            target_size = _bytes_at(target_bpp, picture.width * picture.height)
+        encoding = dinp.encode_with_report(
+            picture,
+            quality=quality,
+            target_bytes=target_size,
+            target_psnr=target_psnr,
+            effort=effort,
+            restore=not plain,
+            mask=known,
+            max_pixels=max_pixels,
+            progress=draw,
+        )
+    files.write_output(target, encoding.data, force=force)
+    for notice in encoding.notices:
+        say(f"note: {notice}")
+    say(
+        f"{len(encoding.data):,} bytes, {encoding.bpp:.4f} bpp, density {100 * encoding.density:.2f} %, "
+        f"PSNR {encoding.psnr:.2f} dB, {encoding.seconds:.2f} s"
+    )
+    if verbose:
+        say(describe(dinp.info(encoding.data, max_pixels=max_pixels)))
+
+
+def _bytes_at(bpp: float, pixels: int) -> int:
+    """The most bytes that are not more than so many bits per pixel."""
+    if not bpp * pixels < float("inf"):
+        raise DinpError(f"{bpp:g} bits per pixel cannot be aimed at: give a smaller --target-bpp")
+    if bpp * pixels < 8:
+        raise DinpError(f"{bpp:g} bits per pixel of this picture are not a byte: give a larger --target-bpp")
+    return int(bpp * pixels / 8)

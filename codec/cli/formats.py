@@ -1,0 +1,59 @@
+"""Formats of the pictures that a command writes: which one, and whether it keeps what it is given."""
+
+import os
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from dinp.errors import DinpError
+from dinp.pictures import files
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
+
+
+def picture_format(name: str) -> str:
+    """Pillow's name of the format that an output is to have; DinpError if its ending tells none that can be written."""
+    ending = os.path.splitext(name)[1].lower()
+    if name == "-" or (not ending and files.is_special(name)):
+        return "PNG"
+    from PIL import Image
+
+    found = Image.registered_extensions().get(ending)
+    if found not in Image.SAVE:
+        told = f"the ending '{ending}'" if ending else "a name without an ending"
+        raise DinpError(f"{told} does not tell a picture format to write: name the output like picture.png")
+    return found
+
+
+def saved(picture: "Image.Image", into: str) -> bytes:
+    """The picture as a file of a format."""
+    buffer = BytesIO()
+    try:
+        picture.save(buffer, into, **_SAVE_OPTIONS.get(into, {}))
+    except (OSError, ValueError, KeyError) as error:
+        raise DinpError(f"the picture cannot be saved as {into}: {error}: choose PNG") from error
+    return buffer.getvalue()
+
+
+def kept(picture: "Image.Image", data: bytes) -> bool:
+    """Whether a saved picture opens as it was, pixel by pixel."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(data)) as found:
+            mode = "L" if picture.mode == "1" else picture.mode  # in which a grey that was black shows
+            return found.size == picture.size and found.convert(mode).tobytes() == picture.convert(mode).tobytes()
+    except Exception:  # Pillow's readers raise a dozen classes; a format may have none
+        return False
+
+
+def keeps_masks(into: str) -> bool:
+    """Whether a format keeps a mask, tried on one that is larger than an icon and has points alone."""
+    from PIL import Image
+
+    trial = Image.new("1", (300, 290))
+    for place in range(0, 290, 7):
+        trial.putpixel((place, (31 * place) % 290), 1)
+    return kept(trial, saved(trial, into))
