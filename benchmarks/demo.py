@@ -6,10 +6,10 @@
 The photograph is scikit-image's `astronaut` (NASA, public domain), which comes with that package.
 """
 
-import argparse
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 from PIL import Image
 from skimage import data
@@ -17,6 +17,7 @@ from skimage import data
 import dinp
 from dinp.bitstream.container import unpack
 from dinp.bitstream.section import decode_section
+from dinp.cli.options import PATH, Number
 
 GAP = 8  # white pixels between the three panels
 
@@ -28,18 +29,17 @@ def side_by_side(panels: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([part for panel in coloured for part in (panel, gap)][:-1], axis=1)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the demo."""
-    parser = argparse.ArgumentParser(prog="dinp.benchmarks.demo", description="Encode and decode a photograph.")
-    parser.add_argument("--quality", type=float, default=50, help="0 to 100 (default: 50)")
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
-    parser.add_argument("--picture", type=Path, help="the picture to look at (default: demo.png in that folder)")
-    arguments = parser.parse_args(argv)
-    arguments.output.mkdir(parents=True, exist_ok=True)
+@click.command()
+@click.option("--quality", type=Number(0, 100), default=50, show_default=True)
+@click.option("--output", type=PATH, default="demo", show_default=True, metavar="FOLDER", help="For the results.")
+@click.option("--picture", type=PATH, metavar="FILE", help="The picture to look at.  [default: demo.png in --output]")
+def main(quality: float, output: Path, picture: Path | None) -> None:
+    """Encode and decode a photograph."""
+    output.mkdir(parents=True, exist_ok=True)
 
     original = data.astronaut()
-    encoding = dinp.encode_with_report(original, quality=arguments.quality)
-    (arguments.output / "astronaut.dinp").write_bytes(encoding.data)
+    encoding = dinp.encode_with_report(original, quality=quality)
+    (output / "astronaut.dinp").write_bytes(encoding.data)
 
     start = time.perf_counter()
     decoded = np.asarray(dinp.decode(encoding.data))
@@ -47,15 +47,17 @@ def main(argv: list[str] | None = None) -> None:
 
     _, known, _ = decode_section(unpack(encoding.data).sections[0], original.shape[:2])
     mask = np.where(known.mask, 255, 0).astype(np.uint8)
-    picture = arguments.picture or arguments.output / "demo.png"
+    picture = picture or output / "demo.png"
     Image.fromarray(side_by_side([original, mask, decoded])).save(picture, quality=80)
 
     height, width = original.shape[:2]
-    print(f"picture  {width} x {height} RGB, {original.nbytes:,} bytes uncompressed")
-    print(f"file     {len(encoding.data):,} bytes, {encoding.bpp:.3f} bpp, in {arguments.output / 'astronaut.dinp'}")
-    print(f"quality  {encoding.psnr:.2f} dB PSNR over R, G and B, from {100 * encoding.density:.1f} % of the values")
-    print(f"time     encoded in {encoding.seconds:.2f} s, decoded in {seconds:.2f} s")
-    print(f"look at  {picture}: original, inpainting mask (white: known), reconstruction")
+    click.echo(f"picture  {width} x {height} RGB, {original.nbytes:,} bytes uncompressed")
+    click.echo(f"file     {len(encoding.data):,} bytes, {encoding.bpp:.3f} bpp, in {output / 'astronaut.dinp'}")
+    click.echo(
+        f"quality  {encoding.psnr:.2f} dB PSNR over R, G and B, from {100 * encoding.density:.1f} % of the values"
+    )
+    click.echo(f"time     encoded in {encoding.seconds:.2f} s, decoded in {seconds:.2f} s")
+    click.echo(f"look at  {picture}: original, inpainting mask (white: known), reconstruction")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from dinp.cli.root import command
 from dinp.entropy.tree import Tree, grid_shape, tree_from_scores
 from dinp.kernels import kernels
 
@@ -73,3 +74,10 @@ def printed_by_two_processes(code, *arguments):
         for rank in ("0", "1")
     ]
     return [process.communicate(timeout=120)[0] for process in running]
+
+
+def dinp_command(*arguments):
+    """Exit code of the command in this process."""
+    with pytest.raises(SystemExit) as stop:
+        command([str(argument) for argument in arguments], prog_name="dinp")
+    return stop.value.code

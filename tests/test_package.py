@@ -145,13 +145,21 @@ def coded(tmp_path_factory):
 def test_importing_and_inspecting_load_neither_torch_nor_the_solver(coded):
     for code in (
         "import dinp",
-        "import dinp.cli",
+        "import dinp.cli.root",
         "import dinp, sys; dinp.info(open(sys.argv[1], 'rb').read())",
-        "import dinp.cli, sys; dinp.cli.main(['info', '--json', sys.argv[1]], standalone_mode=False)",
+        "import dinp.cli.root as r, sys; r.command(['info', '--json', sys.argv[1]], standalone_mode=False)",
     ):
         modules = loaded(code, str(coded))
         assert "numpy" in modules
         assert not modules & {"torch", "scipy", "pyamg", "matplotlib", "skimage"}
+
+
+@pytest.mark.parametrize("path", [[], ["bench"], ["train"], ["train", "mask"], ["bench", "masks", "run"], ["encode"]])
+def test_help_loads_little(path):
+    """Beside what it prints, modules of its own name are in memory: a command's help imports not what it works with."""
+    modules = loaded(f"import dinp.cli.root as r; r.command({[*path, '--help']}, standalone_mode=False)")
+    assert "click" in modules
+    assert not modules & {"torch", "scipy", "pyamg", "matplotlib", "skimage", "onnxruntime"}
 
 
 CODE = {
@@ -177,13 +185,13 @@ def test_no_network_is_loaded_where_none_is_needed():
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = sys.modules["onnx"] = None
-import dinp.cli
-dinp.cli.main(sys.argv[1:])
+from dinp.cli import main
+main()
 """
 
 
 def test_without_torch_training_says_what_to_install():
-    command = [sys.executable, "-c", WITHOUT_TORCH, "train", "--help"]
+    command = [sys.executable, "-c", WITHOUT_TORCH, "train", "mask", "--data", "none", "--out", "none"]
     process = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     assert (process.returncode, process.stdout) == (1, "")
     assert "this command needs the package torch: pip install 'dinp[train]'" in process.stderr

@@ -1,329 +1,115 @@
 """Quality of inpainting masks at equal density: random, analytic, searched and learned ones.
 
-    python -m dinp.benchmarks.masks.command --data DATA --out masks.json [--pictures N] [--slow-pictures M]
-        [--size PIXELS] [--densities 0.01 0.02 0.05 0.1] [--extrapolate SWAPS] [--readme README.md] [--plots FOLDER]
+    dinp bench masks run --data DATA --out masks.json [--pictures N] [--slow-pictures M] [--size PIXELS]
+        [--densities 0.01,0.02,0.05,0.1] [--extrapolate SWAPS]
+    dinp bench masks table masks.json [--readme README.md]
+    dinp bench masks plot masks.json --out FOLDER
 
 For each picture of `DATA/report/bsds_test` (or another folder, `--set`), grey and cut to its central 256 x 256 pixels
 (`--size 0`: whole): the PSNR of the inpainted picture, with the original values at the mask (plain) and after tonal
-optimisation. Known values and reconstructions are not quantised; reconstructions are clipped to 0-255.
-
-Results are written after each method and density. The same command continues a run that was stopped: what the file has
-already for the same settings is left out, except the methods named with `--again`.
+optimisation. A run that was stopped is continued by the same command: what the file has already for the same settings
+is left out, except the methods named with `--again`.
 """
 
-import argparse
-import json
-import os
-import resource
-import secrets
-import statistics
-import sys
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+import click
 
-from dinp.benchmarks.environment import environment
-from dinp.benchmarks.masks.plots import write_plots
-from dinp.benchmarks.readme import markdown_table, replace_section
+from dinp.benchmarks.readme import END, replace_section
+from dinp.cli.options import PATH, Listed, Number
+from dinp.cli.progress import say
 from dinp.errors import DinpError
-from dinp.models.masks.analytic import analytic_mask, random_mask
-from dinp.models.masks.densification import densification
-from dinp.models.masks.exchange import densification_exchange, global_exchange_seconds, nonlocal_pixel_exchange
-from dinp.models.masks.learned import learned_mask
-from dinp.models.masks.refinement import learned_refined_mask, long_refined_mask
-from dinp.models.masks.report import TONAL_CYCLES, TONAL_STEPS, mask_worth
-from dinp.models.masks.sparsification import probabilistic_sparsification
-from dinp.models.masks.surrogate import surrogate_mask
+from dinp.pictures.files import check_folder
 
-SIZE = 256
-DENSITIES = (0.01, 0.02, 0.05, 0.10)
-PACKAGES = ("dinp", "numpy", "onnxruntime", "scipy")
+MARKER = "<!-- masks -->"
+ENDINGS = {".jpg", ".png", ".pgm", ".tif"}
 
-MaskMethod = Callable[[np.ndarray, float, int], np.ndarray]
-
-SPARSIFICATION = "probabilistic sparsification"
-EXCHANGE = "sparsification + pixel exchange"
-SLOW = (SPARSIFICATION, EXCHANGE)
-LEARNED = ("learned", "learned + refinement")
+_result = click.argument("result", type=PATH)
 
 
-METHODS: dict[str, MaskMethod] = {
-    "random": random_mask,
-    "analytic, sigma 1": partial(analytic_mask, sigma=1.0),
-    "analytic": analytic_mask,
-    SPARSIFICATION: probabilistic_sparsification,
-    EXCHANGE: nonlocal_pixel_exchange,
-    "densification": densification,
-    "densification + exchange": densification_exchange,
-    "learned": learned_mask,
-    "learned + refinement": learned_refined_mask,
-    "learned + long refinement": long_refined_mask,
-    "learned with a surrogate": surrogate_mask,
-}
+@click.group()
+def masks() -> None:
+    """Compare inpainting masks at equal density."""
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let all that is timed run on one thread."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-def measure(plane: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """PSNR in dB with the original values at the mask, and with tonally optimised values; see `mask_worth`."""
-    worth = mask_worth(plane, mask)
-    return worth.plain_psnr, worth.tonal_psnr
-
-
-def central_crop(path: Path, size: int = SIZE) -> np.ndarray:
-    """Grey values (size, size) float64 of the centre of a picture; less where it is smaller, all of it for size 0."""
-    with Image.open(path) as image:
-        grey = np.asarray(image.convert("L"), dtype=np.float64)
-    if not size:
-        return grey
-    y, x = (max(0, (side - size) // 2) for side in grey.shape)
-    return grey[y : y + size, x : x + size]
-
-
-def peak_memory() -> float:
-    """Most memory that the process ever had resident, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
-
-
+@masks.command()
+@click.option("--data", type=PATH, required=True, metavar="FOLDER", help="Folder with report/bsds_test.")
+@click.option("--set", "name", default="report/bsds_test", show_default=True, help="Pictures below --data.")
+@click.option("--pictures", type=click.IntRange(min=1), metavar="N", help="Use the first pictures only.")
+@click.option("--slow-pictures", type=click.IntRange(min=1), metavar="N", help="So many for slow methods.")
+@click.option(
+    "--size", type=click.IntRange(min=0), default=256, show_default=True, help="Side of the central crop; 0: whole."
+)
+@click.option("--densities", type=Listed(Number(0, 1, above=True)), default="0.01,0.02,0.05,0.1", show_default=True)
+@click.option("--method", "methods", multiple=True, help="Measure this one; repeatable.  [default: all]")
+@click.option("--again", multiple=True, metavar="METHOD", help="Measure this one anew; repeatable.")
+@click.option(
+    "--extrapolate", type=click.IntRange(min=1), metavar="SWAPS", help="Time pixel exchange with a solve for each swap."
+)
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file; continued if it exists.")
 def run(
-    paths: Sequence[Path],
-    densities: Sequence[float] = DENSITIES,
-    methods: dict[str, MaskMethod] = METHODS,
-    size: int = SIZE,
-    slow_pictures: int | None = None,
-    kept: Sequence[dict] = (),
-) -> Iterator[dict]:
-    """One row per method and density: means over the pictures of PSNR and seconds, and the PSNR of each picture.
-
-    `peak_mib` is the most memory that the process had held once the first mask was made: of the first row's method
-    alone, and for others a bound.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-    densities : sequence of float
-    methods : dict
-        By name.
-    size : int
-        Side of the central crop, 0 for whole pictures.
-    slow_pictures : int, optional
-        Number of pictures, the first ones, for the methods in `SLOW`. Default: all.
-    kept : sequence of dict
-        Rows of an earlier run, which are not measured again.
-    """
-    planes = [central_crop(path, size) for path in paths]
-    have = {(row["method"], row["density"], len(row["tonal"])) for row in kept}
-    loaded = set()
-    for density in densities:
-        for name, method in methods.items():
-            chosen = planes[:slow_pictures] if name in SLOW else planes
-            if (name, density, len(chosen)) in have:
-                continue
-            if name not in loaded and name not in SLOW:
-                method(planes[0], density, 0)  # loads what the method needs, which is not what is timed
-                loaded.add(name)
-            plain, tonal, seconds, peak = [], [], [], 0.0
-            for seed, plane in enumerate(chosen):
-                start = time.perf_counter()
-                mask = method(plane, density, seed)
-                seconds.append(time.perf_counter() - start)
-                peak = peak or peak_memory()
-                if np.count_nonzero(mask) != max(1, round(density * plane.size)):
-                    raise DinpError(f"the method {name} missed the density {density:g}")
-                for figures, figure in zip((plain, tonal), measure(plane, mask), strict=True):
-                    figures.append(round(figure, 4))
-            row = {"method": name, "density": density, "plain_psnr": round(statistics.fmean(plain), 3)}
-            row |= {"tonal_psnr": round(statistics.fmean(tonal), 3), "seconds": round(statistics.fmean(seconds), 5)}
-            row |= {"peak_mib": peak}
-            yield row | {"plain": plain, "tonal": tonal}
-
-
-def extrapolated(plane: np.ndarray, densities: Sequence[float], swaps: int) -> Iterator[dict]:
-    """Seconds that pixel exchange would take with a solve for every swap, for one picture, from a few swaps."""
-    for density in densities:
-        seconds = global_exchange_seconds(plane, density, swaps=swaps)
-        yield {"density": density, "swaps": swaps, "pixels": plane.size, "seconds": round(seconds, 1)}
-
-
-def margins(rows: list[dict], methods: Sequence[str] = LEARNED) -> list[dict]:
-    """By how many dB the methods' masks beat the others' at each density: mean over pictures, and pictures won.
-
-    Where a row has fewer pictures than the other, over those that both have.
-    """
-    out = []
-    for method in methods:
-        for row in rows:
-            best = next((r for r in rows if r["method"] == method and r["density"] == row["density"]), row)
-            if row is best:
-                continue
-            margin = {"method": method, "density": row["density"], "over": row["method"]}
-            for kind in ("plain", "tonal"):
-                common = min(len(best[kind]), len(row[kind]))
-                differences = np.subtract(best[kind][:common], row[kind][:common])
-                margin[f"{kind}_db"] = round(float(differences.mean()), 3)
-                margin[f"{kind}_won"] = int((differences > 0).sum())
-            out.append(margin | {"pictures": common})
-    return out
-
-
-def readme_table(result: dict) -> str:
-    """Markdown: mean PSNR of each method and density, and the time for a mask."""
-    rows = result["results"]
-    densities = sorted({row["density"] for row in rows})
-    count = len(result["pictures"])
-    head = ["PSNR in dB, plain / tonally optimised", *(f"{100 * d:g} %" for d in densities), "seconds per mask"]
-    table = []
-    for name in dict.fromkeys(row["method"] for row in rows):
-        own = {row["density"]: row for row in rows if row["method"] == name}
-        cells = [f"{own[d]['plain_psnr']:.2f} / {own[d]['tonal_psnr']:.2f}" if d in own else "–" for d in densities]
-        subset = min(len(row["tonal"]) for row in own.values())
-        label = name if subset == count else f"{name} (first {subset} pictures)"
-        table.append([label, *cells, _two_digits(row["seconds"] for row in own.values())])
-    extra = result.get("extrapolated")
-    if extra:
-        cells = [""] * len(densities)
-        table.append(
-            [
-                "pixel exchange with a solve for every swap, extrapolated",
-                *cells,
-                _two_digits(entry["seconds"] for entry in extra),
-            ]
-        )
-    size = f"the central {result['size']} x {result['size']} pixels" if result["size"] else "whole"
-    text = f"{count} picture{'s' if count > 1 else ''} of `{result['set']}`, {size}, on one core of {result['cpu']}."
-    return f"{text}\n\n{markdown_table(head, table)}"
-
-
-def _two_digits(seconds: Iterable[float]) -> str:
-    """A mean with two significant digits, without an exponent."""
-    mean = statistics.fmean(seconds)
-    return f"{float(f'{mean:.2g}'):f}".rstrip("0").rstrip(".")
-
-
-def earlier(
-    path: Path, settings: dict, again: Collection[tuple[str, float]] = ()
-) -> tuple[list[dict], list[dict], list[dict]]:
-    """Rows, extrapolated times and runs of a file of results; without the rows (method, density) of `again`.
-
-    Raises
-    ------
-    DinpError
-        The file exists, and is no file of results, or has other settings: it is not to be overwritten.
-    """
-    try:
-        found = json.loads(path.read_text())
-        other = [key for key, value in settings.items() if found[key] != value]
-        rows = [row for row in found["results"] if (row["method"], row["density"]) not in again]
-        kept = rows, found.get("extrapolated", []), found["runs"]
-    except FileNotFoundError:
-        return [], [], []
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DinpError(f"{path} is not a file of this benchmark: give another --out") from error
-    if other:
-        raise DinpError(f"{path} has results of another {' and '.join(other)}: give another --out, or remove it")
-    return kept
-
-
-def _write(path: Path, result: dict) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        part.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.benchmarks.masks.command", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with report/bsds_test")
-    parser.add_argument("--set", default="report/bsds_test", help="folder of the pictures below --data")
-    parser.add_argument("--pictures", type=int, help="use the first pictures only")
-    parser.add_argument("--slow-pictures", type=int, help=f"so many for slow methods: {', '.join(SLOW)}")
-    parser.add_argument("--size", type=int, default=SIZE, help=f"side of the central crop (default {SIZE}; 0: whole)")
-    parser.add_argument("--densities", type=float, nargs="+", default=list(DENSITIES))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--again", nargs="+", choices=METHODS, default=[], metavar="METHOD", help="measure anew")
-    parser.add_argument("--extrapolate", type=int, metavar="SWAPS", help="time pixel exchange with a solve per swap")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results; continued if it exists")
-    parser.add_argument("--readme", type=Path, help="write the table into this file, between its markers")
-    parser.add_argument("--plots", type=Path, help="folder to write plots to, named as the results")
-    args = parser.parse_args(argv)
-    folder = args.data / args.set
-    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".jpg", ".png", ".pgm", ".tif"})[: args.pictures]
+    data: Path,
+    name: str,
+    pictures: int | None,
+    slow_pictures: int | None,
+    size: int,
+    densities: tuple[float, ...],
+    methods: tuple[str, ...],
+    again: tuple[str, ...],
+    extrapolate: int | None,
+    out: Path,
+) -> None:
+    """Measure, and write JSON."""
+    folder = data / name
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS)[:pictures]
     if not paths:
-        sys.stderr.write(f"there are no pictures in {folder}\n")
-        return 1
-    if not args.out.parent.is_dir():
-        sys.stderr.write(f"cannot write {args.out}: there is no folder {args.out.parent}\n")
-        return 1
-    settings = {"set": args.set, "pictures": [p.name for p in paths], "size": args.size}
-    settings |= {"tonal_steps": TONAL_STEPS, "tonal_cycles": TONAL_CYCLES, "psnr": "clipped to 0-255, not rounded"}
-    try:
-        with one_thread():
-            result = _measured(args, paths, settings)
-        if args.readme:
-            replace_section(args.readme, "<!-- masks -->", readme_table(result))
-        if args.plots:
-            write_plots(result, args.plots, args.out.stem)
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+        raise DinpError(f"there are no pictures in {folder}")
+    if not out.parent.is_dir():
+        raise DinpError(f"cannot write {out}: there is no folder {out.parent}")
+    from dinp.benchmarks.masks import measuring
+
+    for method in (*methods, *again):
+        if method not in measuring.METHODS:
+            raise DinpError(f"there is no method {method!r}: choose among {'; '.join(measuring.METHODS)}")
+    settings = {"set": name, "pictures": [path.name for path in paths], "size": size}
+    settings |= measuring.HOW
+    with measuring.one_thread():
+        measuring.measured(
+            paths,
+            out,
+            settings,
+            densities=densities,
+            names=methods or None,
+            again=again,
+            slow_pictures=slow_pictures,
+            swaps=extrapolate,
+            tell=say,
+        )
 
 
-def _measured(args: argparse.Namespace, paths: list[Path], settings: dict) -> dict:
-    """What the file of results holds in the end; it is written after each row."""
-    anew = {(name, density) for name in args.again if name in args.methods for density in args.densities}
-    rows, extra, runs = earlier(args.out, settings, anew)
-    here = environment(PACKAGES) | {"threads": 1}
-    runs = [*runs, here]
-    order = {name: place for place, name in enumerate(METHODS)}
+@masks.command()
+@_result
+@click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {MARKER} and {END}.")
+def table(result: Path, readme: Path | None) -> None:
+    """Print a Markdown table."""
+    from dinp.benchmarks.masks.measuring import load_result, readme_table
 
-    def result() -> dict:
-        rows.sort(key=lambda row: (row["density"], order.get(row["method"], len(order))))
-        used = {"results": rows, "extrapolated": extra} if extra else {"results": rows}
-        return {"benchmark": "masks", **here, "runs": runs, **settings, "margins": margins(rows), **used}
-
-    methods = {name: METHODS[name] for name in args.methods}
-    for row in run(paths, args.densities, methods, args.size, args.slow_pictures, list(rows)):
-        shown = {key: value for key, value in row.items() if key not in ("plain", "tonal")}
-        sys.stderr.write(f"{json.dumps(shown)}\n")
-        rows[:] = [r for r in rows if (r["method"], r["density"]) != (row["method"], row["density"])]
-        rows.append(row | {"run": len(runs) - 1})
-        _write(args.out, result())
-    if args.extrapolate:
-        missing = [d for d in args.densities if all((e["density"], e["swaps"]) != (d, args.extrapolate) for e in extra)]
-        for entry in extrapolated(central_crop(paths[0], args.size), missing, args.extrapolate):
-            sys.stderr.write(f"{json.dumps(entry)}\n")
-            extra = [*extra, entry | {"run": len(runs) - 1}]
-            _write(args.out, result())
-    final = result()
-    if len(runs) > 1 and not any(entry["run"] == len(runs) - 1 for entry in (*rows, *extra)):
-        return json.loads(args.out.read_text())  # all was there already
-    _write(args.out, final)
-    return final
+    text = readme_table(load_result(result))
+    if readme is None:
+        click.echo(text)
+    else:
+        replace_section(readme, MARKER, text)
+        click.echo(readme)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@masks.command()
+@_result
+@click.option("--out", type=PATH, required=True, metavar="FOLDER", help="For the plots, named as the results.")
+def plot(result: Path, out: Path) -> None:
+    """Write plots as PNG."""
+    from dinp.benchmarks.masks.measuring import load_result
+    from dinp.benchmarks.masks.plots import write_plots
+
+    check_folder(str(out))
+    for path in write_plots(load_result(result), out, result.stem):
+        click.echo(path)

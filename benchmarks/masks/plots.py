@@ -40,6 +40,7 @@ def write_plots(result: dict, folder: Path, stem: str) -> list[Path]:
     for name, figure in (("density", density_plot(result)), ("seconds", seconds_plot(result))):
         path = folder / f"{stem}_{name}.png"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=150)
         except OSError as error:
             raise DinpError(f"{path} cannot be written: {error.strerror}") from error

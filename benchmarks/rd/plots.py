@@ -112,6 +112,7 @@ def write_plots(measured: Measured, folder: Path) -> Iterator[Path]:
     """Write all plots of mean curves as PNG files, `SET_MODE_METRIC.png`; yields each path when it is written."""
     for group, metric, figure in mean_plots(measured):
         path = folder / f"{'_'.join(group)}_{metric}.png"
+        folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
         yield path
 

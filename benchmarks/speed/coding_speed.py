@@ -1,28 +1,27 @@
 """Speed of encoding and decoding, in-process and after imports, by effort, with and without restoration.
 
-    python -m dinp.benchmarks.speed.coding_speed --pictures FILE ... --out coding_speed.json
+    dinp bench coding PICTURES... --out coding_speed.json
 
 Grey pictures. What is measured is interleaved, and each figure is the median of some repeats; networks and libraries
 are loaded before. Of use on an idle machine only.
 """
 
-import argparse
 import json
 import statistics
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import click
 
 import dinp
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.runs import load_picture
 from dinp.benchmarks.speed.decoding import timed
-from dinp.errors import DinpError
+from dinp.cli.options import NUMBERS, PATH, Listed
+from dinp.cli.progress import say
 from dinp.pictures.files import check_output, write_output
 
 PACKAGES = ("dinp", "numpy", "scipy", "torch")
-EFFORTS = (1, 2, 3)
-QUALITIES = (20.0, 35.0, 50.0)
 
 
 def measure(path: Path, quality: float, efforts: Sequence[int], repeats: int) -> list[dict]:
@@ -54,34 +53,22 @@ def measure(path: Path, quality: float, efforts: Sequence[int], repeats: int) ->
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.benchmarks.speed.coding_speed", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--pictures", type=Path, nargs="+", required=True)
-    parser.add_argument("--qualities", type=float, nargs="+", default=list(QUALITIES))
-    parser.add_argument("--efforts", type=int, nargs="+", choices=EFFORTS, default=list(EFFORTS))
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results; replaced if it exists")
-    args = parser.parse_args(argv)
+@click.command()
+@click.argument("pictures", type=PATH, nargs=-1, required=True)
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option("--qualities", type=NUMBERS, default="20,35,50", show_default=True)
+@click.option("--efforts", type=Listed(click.IntRange(1, 3)), default="1,2,3", show_default=True)
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
+def coding(
+    pictures: tuple[Path, ...], out: Path, qualities: tuple[float, ...], efforts: tuple[int, ...], repeats: int
+) -> None:
+    """Time encoding and decoding."""
+    check_output(str(out), force=True, source=str(pictures[0]))
     rows: list[dict] = []
-    try:
-        if args.repeats < 1:
-            raise DinpError(f"there must be at least one repeat, not {args.repeats}")
-        check_output(str(args.out), force=True, source=str(args.pictures[0]))
-        for path in args.pictures:
-            for quality in args.qualities:
-                for row in measure(path, quality, args.efforts, args.repeats):
-                    rows.append(row)
-                    sys.stderr.write(f"{json.dumps(row)}\n")
-        head = {"benchmark": "coding_speed", **environment(PACKAGES), "repeats": args.repeats}
-        write_output(str(args.out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for path in pictures:
+        for quality in qualities:
+            for row in measure(path, quality, efforts, repeats):
+                rows.append(row)
+                say(json.dumps(row))
+    head = {"benchmark": "coding_speed", **environment(PACKAGES), "repeats": repeats}
+    write_output(str(out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)

@@ -1,297 +1,112 @@
 """Speed of the inpainting solver, side by side with pyamg, to the same measured accuracy.
 
-    python -m dinp.benchmarks.speed.command --out speed.json [--size 768x512] [--densities 0.01 0.03 0.1]
-        [--qualities 10 30 50]
-    python -m dinp.benchmarks.speed.command --table speed.json [more.json ...] --readme README.md
+    dinp bench speed run --out speed.json [--size 768x512] [--densities 0.01,0.03,0.1] [--qualities 10,30,50]
+    dinp bench speed table speed.json [more.json ...] [--readme README.md]
 
-Contenders: our solver (`dinp.diffusion.inpaint`) at its default tolerance; `stock`, pyamg's `ruge_stuben_solver`;
-`geometric`, a geometric hierarchy in pyamg's `MultilevelSolver` (`dinp.benchmarks.speed.pyamg_solvers`). Those of pyamg
-run as many CG-accelerated V-cycles as they need to be as accurate as ours, found before anything is timed, and start
-from the mean of the known values; assembling the sparse matrix is not in their times (reported apart).
-
-Masks: random ones, structured ones (the pixels with the largest |Laplacian| of the picture), and those of the picture's
-files at some qualities, for which the solver's part in decoding is told too. The error of a reconstruction is its
-largest deviation, in grey levels, from a direct sparse solve (above two million pixels: from the stock solver run until
-it stands still). Repeats are interleaved; times are medians, and ratios are medians of those within a repeat.
+`dinp.benchmarks.speed.solvers` says what is compared, and how.
 """
 
-import argparse
 import json
-import statistics
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import scipy.ndimage as ndi
-from numpy.typing import NDArray
-from PIL import Image
-from scipy.sparse.linalg import splu
+import click
 
 from dinp.benchmarks.environment import environment, library
-from dinp.benchmarks.rd.runs import load_picture
-from dinp.benchmarks.readme import END, markdown_table, replace_section
-from dinp.benchmarks.speed.decoding import coded_picture, decoding_times, timed
-from dinp.benchmarks.speed.pyamg_solvers import assemble, geometric_solver, ruge_stuben_solver
-from dinp.diffusion.inpaint import TOLERANCE, Inpainter
-from dinp.errors import DinpError
+from dinp.benchmarks.readme import END, replace_section
+from dinp.cli.options import NUMBERS, PATH, Listed, Number
 from dinp.pictures.files import check_output, write_output
-from dinp.threads import thread_count
 
-PACKAGES = ("dinp", "numpy", "scipy", "pyamg", "torch")
-DENSITIES = (0.01, 0.03, 0.1)
-QUALITIES = (10, 30, 50)
 MARKER = "<!-- speed -->"
-HEAD = ["mask", "density", "ours, ms", "stock, ms", "geometric, ms", "stock / ours", "geometric / ours", "error"]
-MAX_CYCLES = 60
-DIRECT_PIXELS = 2_000_000
+PACKAGES = ("dinp", "numpy", "scipy", "pyamg", "torch")
 
 
-class _AccurateError(Exception):
-    """Ends a solver of pyamg that is accurate enough."""
+class Size(click.ParamType):
+    """Width and height in one text, such as 768x512."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """The two numbers."""
+        try:
+            width, height = (int(side) for side in str(value).split("x"))
+        except ValueError:
+            width = height = 0
+        if min(width, height) < 1:
+            self.fail(f"{value!r} is not a size like 768x512", param, ctx)
+        return width, height
 
 
-def cycles_needed(solver: Any, b: NDArray, x0: NDArray, exact: NDArray, wanted: float) -> tuple[int, list[float]]:  # noqa: ANN401
-    """Fewest CG-accelerated V-cycles of a pyamg solver that are as accurate as wanted, and the error after each."""
-    errors: list[float] = []
-
-    def measure(x: NDArray) -> None:
-        errors.append(float(np.abs(x - exact).max()))
-        if errors[-1] <= wanted:
-            raise _AccurateError
-
-    try:
-        solver.solve(b, x0=x0, tol=1e-14, maxiter=MAX_CYCLES, accel="cg", callback=measure)
-    except _AccurateError:
-        return len(errors), errors
-    raise DinpError(f"A solver of pyamg did not reach an error of {wanted:g} in {MAX_CYCLES} cycles.")
+@click.group()
+def speed() -> None:
+    """Time the solver, side by side with pyamg."""
 
 
-def compare(mask: NDArray[np.bool_], values: NDArray[np.float64], repeats: int) -> dict:
-    """Time the solvers on one mask.
-
-    Parameters
-    ----------
-    mask : (H, W) bool
-    values : (H, W) float64
-        Grey values 0-255.
-    repeats : int
-
-    Returns
-    -------
-    dict
-        Errors in grey levels, median seconds of each part, and ratios of each of pyamg's solvers to ours.
-    """
-    (A, b), assembly = timed(assemble, mask, values)
-    x0 = np.full(b.size, values[mask].mean())
-    builders = {"stock": lambda: ruge_stuben_solver(A), "geometric": lambda: geometric_solver(mask, A)}
-    solvers = {name: build() for name, build in builders.items()}
-    if mask.size <= DIRECT_PIXELS:
-        exact = splu(A.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(b)
-    else:
-        exact = solvers["stock"].solve(b, x0=x0, tol=1e-13, maxiter=MAX_CYCLES, accel="cg")
-    inpainter = Inpainter(mask)
-
-    def error(reconstruction: NDArray) -> float:
-        return float(np.abs(reconstruction[~mask] - exact).max())
-
-    ours_error = error(inpainter.solve(values))
-    cycles, errors = {}, {}
-    for name, solver in solvers.items():
-        cycles[name], errors[name] = cycles_needed(solver, b, x0, exact, ours_error)
-
-    seconds: dict[str, list[float]] = {}
-    for _ in range(repeats):
-        inpainter, setup = timed(Inpainter, mask)
-        _, solve = timed(inpainter.solve, values)
-        _, two = timed(inpainter.solve, values, cycles=2)
-        _, adjoint = timed(inpainter.solve_adjoint, values, cycles=2)
-        measured = {"setup": setup, "solve": solve, "total": setup + solve}
-        measured |= {"two_cycles": two, "two_cycles_adjoint": adjoint}
-        for name, build in builders.items():
-            solver, setup = timed(build)
-            _, solve = timed(solver.solve, b, x0=x0, tol=1e-14, maxiter=cycles[name], accel="cg")
-            measured |= {f"{name}_setup": setup, f"{name}_solve": solve, f"{name}_total": setup + solve}
-        for part, s in measured.items():
-            seconds.setdefault(part, []).append(s)
-    result: dict[str, Any] = {
-        "density": float(mask.mean()),
-        "reference": "a direct solve" if mask.size <= DIRECT_PIXELS else "stock run until it stands still",
-        "error": ours_error,
-        "error_two_cycles": error(inpainter.solve(values, cycles=2)),
-    }
-    for name in builders:
-        result[name] = {
-            "cycles": cycles[name],
-            "error": errors[name][-1],
-            "error_one_cycle_before": errors[name][-2] if cycles[name] > 1 else None,
-            "ratio": {
-                part: round(
-                    statistics.median(s / o for s, o in zip(seconds[f"{name}_{part}"], seconds[part], strict=True)), 2
-                )
-                for part in ("setup", "solve", "total")
-            },
-        }
-    return result | {
-        "seconds": {name: round(statistics.median(s), 5) for name, s in seconds.items()},
-        "assembly_seconds": round(assembly, 5),
-    }
-
-
-def structured_mask(picture: NDArray[np.float64], density: float) -> NDArray[np.bool_]:
-    """The pixels with the largest |Laplacian| of the smoothed picture (sigma 1): chains along edges, wide gaps."""
-    strength = np.abs(ndi.gaussian_laplace(picture, 1.0)).ravel()
-    mask = np.zeros(strength.size, bool)
-    mask[np.argsort(-strength, kind="stable")[: max(1, round(density * strength.size))]] = True
-    return mask.reshape(picture.shape)
-
-
-def masks(picture: NDArray[np.float64], density: float, seed: int = 0) -> dict[str, NDArray[np.bool_]]:
-    """A random and a structured mask of a density."""
-    random = np.random.default_rng(seed).random(picture.shape) < density
-    random[0, 0] |= not random.any()
-    return {"random": random, "structured": structured_mask(picture, density)}
-
-
-def load(path: Path | None, width: int, height: int) -> NDArray[np.uint8]:
-    """A grey picture (height, width); without a path, the cameraman of scikit-image."""
-    image = Image.fromarray(library("skimage.data").camera() if path is None else load_picture(path, "grey"))
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-
-
-def measure(
-    picture: NDArray[np.uint8], kinds: Sequence[str], densities: Sequence[float], qualities: Sequence[float], n: int
-) -> Iterator[dict]:
-    """The results of `compare` for each mask, with n repeats; those of files hold `decoding` too."""
-    values = picture.astype(np.float64)
-    for density in densities:
-        for kind, mask in masks(values, density).items():
-            if kind in kinds:
-                yield {"mask": kind, **compare(mask, values, n)}
-    for quality in qualities:
-        coded = coded_picture(picture, quality)
-        row = {"mask": f"file, q {quality:g}", "decoding": decoding_times(coded, n)}
-        yield row | compare(coded.mask, coded.values, n)
-
-
-def line(row: dict) -> list[str]:
-    """Cells for a mask: name, density, set-up + solve in ms of each contender, ratios of the sums to ours, error."""
-    cells = [row["mask"], f"{100 * row['density']:.3g} %"]
-    for prefix in ("", "stock_", "geometric_"):
-        setup, solve = (1000 * row["seconds"][f"{prefix}{part}"] for part in ("setup", "solve"))
-        cells.append(f"{setup:.0f} + {solve:.0f}")
-    cells += [f"{row[name]['ratio']['total']:.1f}" for name in ("stock", "geometric")]
-    return [*cells, f"{row['error']:.4f}"]
-
-
-def readme_text(results: Sequence[dict]) -> str:
-    """Markdown: a table for each result, and the solver's part in decoding."""
-    cycles = {
-        name: sorted({row[name]["cycles"] for result in results for row in result["results"]})
-        for name in ("stock", "geometric")
-    }
-    told = ", ".join(f"{name} {found[0]}-{found[-1]}" for name, found in cycles.items())
-    parts = [
-        "Set-up + solve to the same largest error, next to pyamg's `ruge_stuben_solver` (stock) and a geometric "
-        "hierarchy in pyamg's `MultilevelSolver` (geometric), which run as many cycles as they need for it; assembling "
-        f"their matrix is not in their times. Cycles: {told}. pyamg takes any sparse matrix, ours is for this operator "
-        "only."
-    ]
-    for result in results:
-        rows = result["results"]
-        reference = ", ".join(dict.fromkeys(row["reference"] for row in rows))
-        parts.append(f"{result['size']}, errors in grey levels against {reference}:")
-        parts.append(markdown_table(HEAD, [line(row) for row in rows]))
-        files = [(row["mask"], row["decoding"]) for row in rows if "decoding" in row]
-        if files:
-            told = "; ".join(
-                f"{name.removeprefix('file, ')}: {1000 * times['decode_seconds']:.0f} ms"
-                + (f" ({1000 * times['plain_seconds']:.0f} ms)" if "plain_seconds" in times else "")
-                + f", {100 * times['solver_share']:.0f} %, {times['encode_seconds']:.1f} s"
-                for name, times in files
-            )
-            parts.append(f"Decoding the files (without restoration), the solver's share of it, and encoding: {told}.")
-    return "\n\n".join(parts)
-
-
-def load_result(path: Path) -> dict:
-    """A file that this benchmark has written; DinpError for any other."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(result, dict) or result.get("benchmark") != "speed":
-        raise DinpError(f"{path} holds no results of the speed benchmark")
-    return result
-
-
-def count(text: str) -> int:
-    """A positive number."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def size(text: str) -> tuple[int, int]:
-    """Width and height of a text such as 768x512."""
-    width, height = (int(side) for side in text.split("x"))
-    if min(width, height) < 1:
-        raise ValueError
-    return width, height
-
-
-def run(args: argparse.Namespace) -> dict:
-    """Measure what the arguments say, and write it to their file."""
-    check_output(str(args.out), force=True, source="-")
+@speed.command()
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option("--size", type=Size(), default="768x512", show_default=True, metavar="WxH", help="Width x height.")
+@click.option(
+    "--picture", type=PATH, metavar="FILE", help="Made grey and brought to the size.  [default: the cameraman]"
+)
+@click.option(
+    "--masks", type=Listed(click.Choice(("random", "structured"))), default="random,structured", show_default=True
+)
+@click.option(
+    "--densities",
+    type=Listed(Number(0, 1, above=True)),
+    default="0.01,0.03,0.1",
+    show_default=True,
+    help="Of these masks.",
+)
+@click.option("--qualities", type=NUMBERS, default="10,30,50", show_default=True, help="Of files.")
+@click.option("--repeats", type=click.IntRange(min=1), default=7, show_default=True)
+def run(
+    out: Path,
+    size: tuple[int, int],
+    picture: Path | None,
+    masks: tuple[str, ...],
+    densities: tuple[float, ...],
+    qualities: tuple[float, ...],
+    repeats: int,
+) -> None:
+    """Measure, and write JSON."""
+    check_output(str(out), force=True, source="-")
     library("pyamg")
-    picture = load(args.picture, *args.size)
+    from dinp.benchmarks.speed.solvers import HEAD, line, load, measure
+    from dinp.diffusion.inpaint import TOLERANCE
+    from dinp.threads import thread_count
+
+    loaded = load(picture, *size)
     result: dict[str, Any] = {"benchmark": "speed", **environment(PACKAGES)}
     result |= {
-        "size": "{}x{}".format(*args.size),
-        "picture": args.picture.name if args.picture else "skimage.data.camera",
-        "repeats": args.repeats,
+        "size": "{}x{}".format(*size),
+        "picture": picture.name if picture else "skimage.data.camera",
+        "repeats": repeats,
         "threads": thread_count(),
         "tolerance": TOLERANCE,
         "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
         "results": [],
     }
-    print(" | ".join(HEAD))
-    for row in measure(picture, args.masks, args.densities, args.qualities, args.repeats):
-        print(" | ".join(line(row)), flush=True)
+    click.echo(" | ".join(HEAD))
+    for row in measure(loaded, masks, densities, qualities, repeats):
+        click.echo(" | ".join(line(row)))
         result["results"].append(row)
-    write_output(str(args.out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
-    return result
+    write_output(str(out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.benchmarks.speed.command", description=__doc__.splitlines()[0]
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--out", type=Path, help="measure, and write this JSON file")
-    what.add_argument("--table", type=Path, nargs="+", help="JSON files of earlier runs: measure nothing")
-    parser.add_argument("--readme", type=Path, help=f"write the tables into this file, between {MARKER} and {END}")
-    parser.add_argument("--size", type=size, default=(768, 512), help="width x height (default: 768x512)")
-    parser.add_argument("--picture", type=Path, help="picture, made grey and brought to the size (default: cameraman)")
-    parser.add_argument("--masks", nargs="*", choices=("random", "structured"), default=["random", "structured"])
-    parser.add_argument("--densities", type=float, nargs="+", default=list(DENSITIES), help="of these masks")
-    parser.add_argument("--qualities", type=float, nargs="*", default=list(QUALITIES), help="of the files")
-    parser.add_argument("--repeats", type=count, default=7)
-    args = parser.parse_args(argv)
-    try:
-        results = [load_result(path) for path in args.table] if args.table else [run(args)]
-        if args.readme:
-            replace_section(args.readme, MARKER, readme_text(results))
-        elif args.table:
-            print(readme_text(results))
-    except DinpError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 1
-    return 0
+@speed.command()
+@click.argument("results", type=PATH, nargs=-1, required=True)
+@click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {MARKER} and {END}.")
+def table(results: tuple[Path, ...], readme: Path | None) -> None:
+    """Print Markdown tables.
 
+    RESULTS are JSON files of runs.
+    """
+    from dinp.benchmarks.speed.solvers import load_result, readme_text
 
-if __name__ == "__main__":
-    sys.exit(main())
+    text = readme_text([load_result(path) for path in results])
+    if readme is None:
+        click.echo(text)
+    else:
+        replace_section(readme, MARKER, text)
+        click.echo(readme)

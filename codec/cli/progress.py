@@ -50,7 +50,7 @@ def progress(label: str, *, log: bool = False) -> Iterator[Callable[[float], Non
 
 @contextmanager
 def counted(label: str, count: int) -> Iterator[Callable[..., None]]:
-    """A function to be called after each of `count` pieces of long work, whatever it is called with: draws `progress`."""
+    """A function to be called, with anything, after each of `count` pieces of long work: draws `progress`."""
     done = 0
     with progress(label, log=True) as draw:
 

@@ -59,6 +59,17 @@ def check_output(name: str, *, force: bool, source: str) -> None:
         raise DinpError(f"cannot write {display(name)}: no permission to create files in {folder}")
 
 
+def check_folder(name: str) -> None:
+    """Raise DinpError, before the work, if a folder for results can neither be used nor made; it is not made yet."""
+    found = os.path.abspath(name)
+    while not os.path.lexists(found):
+        found = os.path.dirname(found)
+    if not os.path.isdir(found):
+        raise DinpError(f"{display(name)} cannot be made a folder: {found} is a file")
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise DinpError(f"{display(name)} cannot be made a folder: no permission to write in {found}")
+
+
 def write_output(name: str, data: bytes, *, force: bool) -> None:
     """Write `data` to the file, or to stdout if `name` is "-".
 

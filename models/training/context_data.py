@@ -1,12 +1,11 @@
-"""Training samples of the context models: `python -m dinp.models.training.context_data --data DIR --out
-runs/contexts.npz`.
+"""Training samples of the context models: `dinp train context-data --data DIR --out runs/contexts.npz`.
 
 Pictures are coded as the encoder codes them (network, growth, tonal optimisation, choice of levels) at many steps and
 densities, and what the coders see of every split flag and of every level is recorded. Planes are grey and chroma; some
 masks are free ones, from the teacher labels, so that the value model meets everything that a file can hold.
 """
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,6 @@ from dinp.encoder.planes import BIT_COST
 from dinp.encoder.pyramid import detail_gains
 from dinp.entropy import flag_coder, value_model
 from dinp.entropy.order import Order
-from dinp.models.weights.predictors import load_tree_model
 
 ROOT_LOG2 = 5
 FREE_SIDE_LOG2 = 3
@@ -89,13 +87,18 @@ def code_plane(
     return value_samples(plane, trial, index), flag_samples(trial.structure.splits, plane.shape, trial.structure.sides)
 
 
-def generate(data: Path, count: int, seed: int, model: TreeModel) -> dict[str, np.ndarray]:
-    """Samples of `count` planes of random training pictures, in random orientation; trees begun by `model`."""
+def generate(
+    data: Path, count: int, seed: int, model: TreeModel, done: Callable[[], object] = lambda: None
+) -> dict[str, np.ndarray]:
+    """Samples of `count` planes of random training pictures, in random orientation; trees begun by `model`.
+
+    `done` is called after each plane.
+    """
     rng = np.random.default_rng(seed)
     pictures = sorted([*(data / "train" / "bsds").iterdir(), *(data / "train" / "cid22").iterdir()])
     masks = dict(np.load(data / "train" / "teacher_masks.npz"))
     values, flags = [], []
-    for number in range(count):
+    for _ in range(count):
         kind = rng.choice(["grey", "chroma", "free"], p=[0.7, 0.2, 0.1])
         if kind == "free":
             i = int(rng.integers(masks["picture"].size))
@@ -118,28 +121,9 @@ def generate(data: Path, count: int, seed: int, model: TreeModel) -> dict[str, n
             coded = code_plane(plane, rng, model)
             values.append(coded[0])
             flags.append(coded[1])
-        if number % 20 == 0:
-            print(f"{number} planes, {sum(v['step'].size for v in values)} values", flush=True)
+        done()
     samples = {name: np.concatenate([v[name] for v in values]) for name in values[0]}
     return samples | {
         "flag_features": np.concatenate([f[0] for f in flags]),
         "flags": np.concatenate([f[1] for f in flags]),
     }
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Write the samples as one npz file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.models.training.context_data", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(args.out, **generate(args.data, args.count, args.seed, load_tree_model()))
-
-
-if __name__ == "__main__":
-    main()

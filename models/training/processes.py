@@ -35,6 +35,16 @@ def own_device(device: str) -> torch.device:
     return torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
 
 
+def check_device(device: str) -> None:
+    """Raise DinpError if a device cannot be used."""
+    if device == "auto":
+        return
+    try:
+        torch.zeros(1, device=own_device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise DinpError(f"the device {device} cannot be used: {str(error).splitlines()[0]}") from None
+
+
 @contextmanager
 def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
     """The device, rank and number of processes of this one; torchrun's are connected, with a GPU each if there are."""

@@ -1,6 +1,6 @@
 """Training data of the restoration network: pictures as this codec rebuilds them, at all qualities.
 
-    python -m dinp.models.training.restoration_data --data DATA --out runs/restoration/files_1.npz --seed 1
+    dinp train restoration-data --data DATA --out runs/restoration/files_1.npz --seed 1
 
 codes every training picture (with `--set tune`: every tuning picture) once, in a random orientation and size, at a
 random quality, with the real encoder, without restoration or (`--restore`) with the shipped one in view. What is kept
@@ -8,9 +8,7 @@ is the dinp file and how the picture was turned, a few kilobytes each; `load_exa
 the network sees.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -134,16 +132,15 @@ def make(
     return turns, files
 
 
-def save(path: Path, turns: Sequence[Turn], files: Sequence[bytes]) -> None:
-    """Write what `make` returns."""
+def packed(turns: Sequence[Turn], files: Sequence[bytes]) -> dict[str, np.ndarray]:
+    """What `make` returns as the arrays of a .npz file."""
     offsets = np.cumsum([0, *(len(file) for file in files)])
     text = json.dumps([vars(turn) for turn in turns])
-    with open(path, "wb") as out:
-        np.savez(out, files=np.frombuffer(b"".join(files), np.uint8), offsets=offsets, turns=np.array(text))
+    return {"files": np.frombuffer(b"".join(files), np.uint8), "offsets": offsets, "turns": np.array(text)}
 
 
 def load(path: Path) -> tuple[list[Turn], list[bytes]]:
-    """Read what `save` wrote."""
+    """Read a file of what `packed` returns."""
     what = "coded training pictures"
     files, offsets, text = read_arrays(path, ("files", "offsets", "turns"), what)
     try:
@@ -177,37 +174,3 @@ def load_examples(data: Path, paths: Sequence[Path]) -> tuple[list[str], list[Ex
             found += planes
             names += [turn.picture] * len(planes)
     return names, found
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.models.training.restoration_data", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/bsds, train/cid22, tune/cid22")
-    parser.add_argument("--out", type=Path, required=True, help="file for the coded pictures (.npz)")
-    parser.add_argument("--set", choices=sorted(FOLDERS), default="train", help="pictures to code (default: train)")
-    parser.add_argument("--seed", type=int, default=1, help="of qualities, sizes and orientations")
-    parser.add_argument("--limit", type=int, help="use so many pictures only")
-    parser.add_argument("--restore", action="store_true", help="code with the shipped restoration in view")
-    parser.add_argument("--colour", type=float, default=COLOUR_SHARE, help="share of pictures coded in colour")
-    parser.add_argument("--qualities", type=float, nargs=2, metavar=("FROM", "TO"), help="default: mostly 3-70")
-    args = parser.parse_args(argv)
-    own = {"restore": args.restore, "colour_share": args.colour, "qualities": args.qualities}
-
-    def progress(done: int, total: int) -> None:
-        if done % 50 == 0 or done == total:
-            sys.stderr.write(f"{done} of {total} pictures coded\n")
-
-    try:
-        turns, files = make(args.data, args.seed, args.set, args.limit, progress, **own)
-    except DinpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    save(args.out, turns, files)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -138,6 +138,7 @@ class Run:
 
     def save(self, out: Path, settings: dict) -> None:
         """Write checkpoint, loss curve and weights; each replaces the old one only when complete."""
+        out.mkdir(parents=True, exist_ok=True)
         state = {
             "kind": self.kind,
             "networks": {name: network.state_dict() for name, network in self.networks.items()},

@@ -1,11 +1,8 @@
 """Training of the mask network and the tree network by imitation of optimised masks and trees.
 
-    python -m dinp.models.training.train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
-    python -m dinp.models.training.train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
-    torchrun --nproc-per-node 4 -m dinp.models.training.train mask --data DATA --out runs/mask --minutes 70
-
-(`surrogate`, `solver` and `restoration` in their place start `dinp.models.training.train_surrogate`,
-`dinp.models.training.train_solver` and `dinp.models.training.train_restoration`.)
+    dinp train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
+    dinp train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
+    torchrun --nproc-per-node 4 -m dinp train mask --data DATA --out runs/mask --minutes 70
 
 `DATA` holds the labels and pictures that `dinp.models.training.data` describes; what the folder `--out` receives, and
 how the learning rate goes, says `dinp.models.training.run`: weights.npz is in the form that the package ships.
@@ -15,8 +12,6 @@ the teacher's tree, each level with the same weight. Imitation is ahead of a
 surrogate from 5 % on (models/weights/mask.md).
 """
 
-import importlib
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +23,6 @@ from dinp.errors import DinpError
 from dinp.models.networks.tree import SIDES
 from dinp.models.training import data
 from dinp.models.training.losses import LOSSES, base_rate
-from dinp.models.training.options import add_start_options, run_training, training_parser
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run
 from dinp.models.weights.hub import NETWORKS, load_network
@@ -36,7 +30,6 @@ from dinp.models.weights.hub import NETWORKS, load_network
 BATCH = 8
 VALIDATION_CROPS = 64
 LOADERS: dict[str, Callable] = {"mask": data.load_masks, "tree": data.load_trees}
-ELSEWHERE = ("restoration", "solver", "surrogate")  # trained by modules of their own
 
 
 def validate(run: Run, crops: data.Labelled, device: torch.device) -> list[float]:
@@ -108,7 +101,6 @@ def train(
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
     place = torch.device(device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
-    out.mkdir(parents=True, exist_ok=True)
     if labels is not None and kind != "mask":
         raise DinpError(f"files of labels are for the mask network, not for the {kind} network")
     load = partial(data.load_masks, files=labels) if labels is not None else LOADERS[kind]
@@ -151,24 +143,3 @@ def train(
         return dict(zip(("train", "valid"), means, strict=True)) | {"valid_parts": valid}
 
     return run.follow(one_step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    if argv and argv[0] in ELSEWHERE:
-        return importlib.import_module(f"dinp.models.training.train_{argv[0]}").main(argv[1:])
-    parser = training_parser("train", __doc__.splitlines()[0], "folder with train/teacher_*.npz and the pictures")
-    parser.add_argument("kind", choices=sorted([*LOADERS, *ELSEWHERE]))
-    parser.add_argument("--limit", type=int, help="use the first labels only")
-    parser.add_argument("--labels", type=Path, nargs="+", help="masks to imitate, by dinp.models.training.mask_labels")
-    add_start_options(parser, "of a network of the same widths")
-    args = parser.parse_args(argv)
-    if args.kind in ELSEWHERE:
-        parser.error(f"the kind comes first: {parser.prog} {args.kind} ...")
-    own = {"limit": args.limit, "labels": args.labels, "start": args.start, "peak": args.peak}
-    return run_training(args, partial(train, args.kind, args.data, args.out, **own))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
-"""Training of the integer context models: `python -m dinp.models.training.train_entropy tree|values|mask`.
+"""Training of the integer context models: `dinp train entropy tree|values|mask`.
 
-    python -m dinp.models.training.train_entropy tree --samples runs/contexts_*.npz --out runs/tree --minutes 6
-    python -m dinp.models.training.train_entropy values --samples runs/contexts_*.npz --out runs/values --minutes 12
-    python -m dinp.models.training.train_entropy mask --data DATA --out runs/mask --minutes 4
+    dinp train entropy tree runs/contexts_*.npz --out runs/tree --minutes 6
+    dinp train entropy values runs/contexts_*.npz --out runs/values --minutes 12
+    dinp train entropy mask --data DATA --out runs/mask --minutes 4
 
 Features come from the coder itself (`dinp.models.training.context_data`), so that training and coding cannot disagree;
 the network is trained in floating point and rounded to the integers that the coder evaluates exactly. `mask` learns
@@ -11,7 +11,7 @@ from the teacher masks below the data folder.
 A changed table changes the meaning of every file: tables are part of the format version.
 """
 
-import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def mask_samples(data: Path, limit: int, rng: np.random.Generator) -> tuple[np.n
     return np.concatenate([s[0] for s in samples]), np.concatenate([s[1] for s in samples])
 
 
-def gathered(paths: list[Path], names: list[str]) -> dict[str, np.ndarray]:
+def gathered(paths: Sequence[Path], names: list[str]) -> dict[str, np.ndarray]:
     """The named arrays of several files of samples, one after another."""
     archives = [np.load(path) for path in paths]
     return {name: np.concatenate([archive[name] for archive in archives]) for name in names}
@@ -172,43 +172,42 @@ def shared_tables(what: str) -> dict[str, np.ndarray]:
     return {"logistic": np.rint(2.0**16 / (1 + np.exp(-z))).astype(np.int32)}
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train one context model and write its tables and loss curve."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dinp.models.training.train_entropy", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("what", choices=["tree", "values", "mask"])
-    parser.add_argument(
-        "--samples", type=Path, nargs="+", help="files of dinp.models.training.context_data (tree, values)"
-    )
-    parser.add_argument("--data", type=Path, help="data folder (mask)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.npz, curve.json and checkpoint.pt")
-    parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--limit", type=int, default=2000, help="number of teacher labels")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
-    rng = np.random.default_rng(args.seed)
-    if args.data is None if args.what == "mask" else args.samples is None:
-        parser.error("give --data for mask, --samples for tree and values")
-    if args.what == "values":
-        samples = gathered(args.samples, ["features", "offset", "scale", "step"])
-        keep = rng.random(samples["step"].size) < samples["step"] / FULL_STEP
-        samples = {name: column[keep] for name, column in samples.items()}
-        loss: Loss = ValueLoss(samples)
-        count = samples["step"].size
-        sizes = [samples["features"].shape[1], 128, 64, 3 * COMPONENTS]
+def train(
+    what: str,
+    samples: Sequence[Path],
+    data: Path | None,
+    out: Path,
+    *,
+    minutes: float = 5.0,
+    limit: int = 2000,
+    seed: int = 0,
+) -> Run:
+    """Train one context model and write its tables and loss curve.
+
+    Parameters
+    ----------
+    what : str
+        "tree", "values" or "mask".
+    samples : sequence of Path
+        Files of `dinp.models.training.context_data`, for "tree" and "values".
+    data : Path, optional
+        Data folder, for "mask", of whose labels `limit` are taken.
+    out : Path
+        Where the results go.
+    """
+    rng = np.random.default_rng(seed)
+    if what == "values":
+        found = gathered(samples, ["features", "offset", "scale", "step"])
+        keep = rng.random(found["step"].size) < found["step"] / FULL_STEP
+        found = {name: column[keep] for name, column in found.items()}
+        loss: Loss = ValueLoss(found)
+        count = found["step"].size
+        sizes = [found["features"].shape[1], 128, 64, 3 * COMPONENTS]
     else:
-        if args.what == "tree":
-            features, flags = gathered(args.samples, ["flag_features", "flags"]).values()
+        if what == "tree":
+            features, flags = gathered(samples, ["flag_features", "flags"]).values()
         else:
-            features, flags = mask_samples(args.data, args.limit, rng)
+            features, flags = mask_samples(data, limit, rng)
         loss, count = FlagLoss(features, flags), flags.size
         sizes = [features.shape[1], 64, 24, 1]
-    args.out.mkdir(parents=True, exist_ok=True)
-    fit(args.what, sizes, loss, count, args.out, minutes=args.minutes, seed=args.seed)
-
-
-if __name__ == "__main__":
-    main()
+    return fit(what, sizes, loss, count, out, minutes=minutes, seed=seed)

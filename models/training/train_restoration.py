@@ -1,8 +1,8 @@
 """Training of the restoration network on pictures that this codec coded.
 
-    python -m dinp.models.training.restoration_data --data DATA --out runs/restoration/files_1.npz --seed 1
-    python -m dinp.models.training.restoration_data --data DATA --out runs/restoration/tune.npz --set tune
-    python -m dinp.models.training.train_restoration --files runs/restoration/files_*.npz \\
+    dinp train restoration-data --data DATA --out runs/restoration/files_1.npz --seed 1
+    dinp train restoration-data --data DATA --out runs/restoration/tune.npz --set tune
+    dinp train restoration runs/restoration/files_*.npz \\
         --tune runs/restoration/tune.npz --data DATA --out runs/restoration --minutes 60 --seed 1 [--resume]
 
 Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes, those of low rates more often if wanted
@@ -24,8 +24,6 @@ from torch import Tensor
 
 from dinp.errors import DinpError
 from dinp.models.networks.restoration import RestorationNetwork
-from dinp.models.training.optimisers import OPTIMISERS
-from dinp.models.training.options import add_start_options, run_training, training_parser
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.restoration_data import Example, load_examples
 from dinp.models.training.run import Run
@@ -207,7 +205,6 @@ def train(
         the optimiser or cannot compile.
     """
     place = torch.device(device)
-    out.mkdir(parents=True, exist_ok=True)
     if crop < 16 or crop % 16:
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
     if resume and start is not None:
@@ -268,24 +265,3 @@ def train(
 
     budget = {"minutes": minutes, "steps": steps, "peak": peak, "every": every}
     return run.follow(one_step, measure, out, settings, **budget, progress=progress)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = training_parser("train_restoration", __doc__.splitlines()[0], "folder with train and tune", bf16=True)
-    parser.add_argument("--files", type=Path, nargs="+", required=True, help="coded training pictures")
-    parser.add_argument("--tune", type=Path, required=True, help="coded tuning pictures")
-    parser.add_argument("--widths", type=int, nargs=4, help="channels at strides 2, 4, 8 and 16")
-    parser.add_argument("--crop", type=int, default=CROP, help=f"side of the crops, pixels (default {CROP})")
-    parser.add_argument("--low-rates", type=float, default=1.0, help="draw crops of low rates so much more often")
-    parser.add_argument("--optimiser", choices=sorted(OPTIMISERS), default="adamw")
-    parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the network")
-    add_start_options(parser, "of a network at most as wide")
-    args = parser.parse_args(argv)
-    names = ("widths", "crop", "start", "peak", "low_rates", "optimiser", "compiled")
-    own = {name: getattr(args, name) for name in names}
-    return run_training(args, partial(train, args.data, args.files, args.tune, args.out, **own))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

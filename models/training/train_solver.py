@@ -1,6 +1,6 @@
 """Training of the mask network through the inpainting itself, from pictures alone.
 
-    python -m dinp.models.training.train solver --data DATA --out runs/solver --minutes 30 --seed 1 [--resume]
+    dinp train solver --data DATA --out runs/solver --minutes 30 --seed 1 [--resume]
 
 What a surrogate stands in for in `dinp.models.training.train_surrogate` is done here: the inpainting itself, by
 `dinp.models.networks.inpainting_layer`, whose gradient takes one further solve. `DATA` holds pictures in train/bsds and
@@ -11,8 +11,6 @@ Confidences enter the inpainting on the way from soft to binary, and known value
 cells, both as `dinp.models.training.train_surrogate` explains, with the same loss.
 """
 
-import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from dinp.errors import DinpError
 from dinp.models.networks.inpainting_layer import inpaint
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
-from dinp.models.training.options import add_start_options, run_training, training_parser
 from dinp.models.training.processes import launched, rank, world_size
 from dinp.models.training.run import Run
 from dinp.models.training.surrogate_batches import (
@@ -94,7 +91,6 @@ def train(
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
     place = torch.device(device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
-    out.mkdir(parents=True, exist_ok=True)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
     run = Run.start("mask", {"mask": partial(MaskNetwork, **(masks or {}))}, seed, place)
     if resume:
@@ -144,19 +140,3 @@ def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, 
     loss, parts = mask_loss(inpaint(x, known), f, c, density, fraction * VARIANCE_WEIGHT)
     run.update(loss, rate)
     return parts.tolist()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = training_parser("train solver", __doc__.splitlines()[0], "folder with train and tune", minutes=30.0)
-    parser.add_argument("--widths", type=int, nargs=5, help="channels of the mask network at strides 2 to 32")
-    parser.add_argument("--limit", type=int, help="use so many training pictures only")
-    add_start_options(parser, "of a network of the same widths")
-    args = parser.parse_args(argv)
-    own = {"limit": args.limit, "start": args.start, "peak": args.peak}
-    own["masks"] = {"widths": args.widths} if args.widths else None
-    return run_training(args, partial(train, args.data, args.out, **own))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

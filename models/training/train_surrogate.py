@@ -1,7 +1,7 @@
 """Joint training of a mask network and its surrogate of the inpainting, from pictures alone.
 
-    python -m dinp.models.training.train surrogate --data DATA --out runs/surrogate --minutes 55 --seed 1 [--resume]
-    torchrun --nproc-per-node 4 -m dinp.models.training.train surrogate --data DATA --out runs/surrogate --minutes 55
+    dinp train surrogate --data DATA --out runs/surrogate --minutes 55 --seed 1 [--resume]
+    torchrun --nproc-per-node 4 -m dinp train surrogate --data DATA --out runs/surrogate --minutes 55
 
 `DATA` holds pictures in train/bsds and train/cid22, and in tune/cid22 those of the validation. No mask is imitated. The
 folder `--out` receives
@@ -26,8 +26,6 @@ typical. So, once the inpainting is good, the values at known pixels are correct
 cells, which takes one inpainting more and gains three quarters of what tonal optimisation does.
 """
 
-import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +36,6 @@ from torch import Tensor, nn
 from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
-from dinp.models.training.options import run_training, training_parser
 from dinp.models.training.processes import launched, rank, world_size
 from dinp.models.training.run import Run, replace, warm_up
 from dinp.models.training.surrogate_batches import (
@@ -116,7 +113,6 @@ def train(
     """
     place = torch.device(device)
     bf16 = place.type == "cuda" if bf16 is None else bf16
-    out.mkdir(parents=True, exist_ok=True)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
     make = {
         "masks": partial(MaskNetwork, **(masks or {})),
@@ -187,19 +183,3 @@ def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, 
         inpainting.requires_grad_(True)
         parts |= dict(zip(("log_error", "variance", "unevenness"), found.tolist(), strict=True))
     return parts
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = training_parser("train surrogate", __doc__.splitlines()[0], "folder with train and tune", minutes=55.0)
-    parser.add_argument("--widths", type=int, nargs=5, help="channels of the mask network at strides 2 to 32")
-    parser.add_argument("--inpainting-widths", type=int, nargs="+", help="channels of the other at strides 2, 4, ...")
-    parser.add_argument("--limit", type=int, help="use so many training pictures only")
-    args = parser.parse_args(argv)
-    networks = {"masks": args.widths, "inpainting": args.inpainting_widths}
-    configs = {name: {"widths": widths} if widths else None for name, widths in networks.items()}
-    return run_training(args, partial(train, args.data, args.out, limit=args.limit, **configs))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

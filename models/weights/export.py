@@ -1,19 +1,15 @@
 """The graphs of the networks that ship with the package, as onnxruntime takes them: made from the files of weights.
 
-    python -m dinp.models.weights.export [--out FOLDER]
+    dinp train graphs [--out FOLDER]
 
 writes `NAME.onnx` for every network, and for the restoration `NAME_gradient.onnx`, by default beside the weights. A
 graph names the weights and their shapes but does not hold them: it changes only where a network's form does.
 """
 
-import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import onnx
 
-from dinp.errors import DinpError
 from dinp.models.networks.restoration_graph import correction_graph, gradient_graph
 from dinp.models.networks.unet_graph import mask_graph, tree_graph
 from dinp.models.weights.files import Weights, read_weights, shipped
@@ -42,22 +38,3 @@ def graphs() -> dict[str, bytes]:
         for full in (name, f"{name}{GRADIENT}")[: 1 + (f"{kind}{GRADIENT}" in _MAKERS)]:
             found[full] = graph_for(full, weights)
     return found
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dinp.models.weights.export", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder (default: that of the weights)")
-    args = parser.parse_args(argv)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        for name, graph in graphs().items():
-            (args.out / f"{name}.onnx").write_bytes(graph)
-    except (DinpError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,12 +2,14 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 from PIL import Image
 
-from dinp.benchmarks.masks import command as masks
+from dinp.benchmarks.masks import measuring as masks
 from dinp.models.masks import report as mask_report
 from dinp.models.masks.analytic import random_mask
 
@@ -26,7 +28,7 @@ def folder(tmp_path):
 def test_the_benchmark_writes_means_margins_and_where_it_ran(folder):
     out = folder / "masks.json"
     arguments = ["--data", str(folder), "--pictures", "2", "--size", "32", "--densities", "0.05", "--out", str(out)]
-    assert masks.main(arguments) == 0
+    assert dinp_command("bench", "masks", "run", *arguments) == 0
     result = json.loads(out.read_text())
     assert result["pictures"] == ["0.png", "1.png"]
     assert {"date", "commit", "cpu", "versions", "threads"} <= result.keys()
@@ -42,15 +44,15 @@ def test_the_benchmark_writes_means_margins_and_where_it_ran(folder):
 
 def _run(folder, *more, pictures="2"):
     out = folder / "masks.json"
-    arguments = ["--data", str(folder), "--pictures", pictures, "--size", "32", "--densities", "0.05", "0.1"]
-    assert masks.main([*arguments, "--out", str(out), *more]) == 0
+    arguments = ["--data", str(folder), "--pictures", pictures, "--size", "32", "--densities", "0.05,0.1"]
+    assert dinp_command("bench", "masks", "run", *arguments, "--out", out, *more) == 0
     return json.loads(out.read_text())
 
 
 def test_a_run_is_continued_where_it_stopped(folder, monkeypatch, capsys):
     quick = {"random": random_mask, "analytic": masks.analytic_mask, masks.SPARSIFICATION: random_mask}
     monkeypatch.setattr(masks, "METHODS", quick)
-    first = _run(folder, "--methods", "random")
+    first = _run(folder, "--method", "random")
     assert len(first["results"]) == 2
     second = _run(folder, "--slow-pictures", "1")
     assert [(r["method"], r["run"], len(r["tonal"])) for r in second["results"][:3]] == [
@@ -65,17 +67,17 @@ def test_a_run_is_continued_where_it_stopped(folder, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     again = _run(folder, "--slow-pictures", "1", "--again", "analytic")
     assert {r["method"]: r["run"] for r in again["results"]} == {"random": 0, "analytic": 2, masks.SPARSIFICATION: 1}
-    left = _run(folder, "--slow-pictures", "1", "--methods", "random", "--again", "analytic")
+    left = _run(folder, "--slow-pictures", "1", "--method", "random", "--again", "analytic")
     assert left == again  # what will not be measured anew is not dropped
 
 
 def test_results_of_other_settings_are_not_overwritten(folder, capsys):
-    arguments = ["--data", str(folder), "--size", "32", "--densities", "0.05", "--methods", "random"]
+    arguments = ["--data", str(folder), "--size", "32", "--densities", "0.05", "--method", "random"]
     out = folder / "masks.json"
-    assert masks.main([*arguments, "--pictures", "2", "--out", str(out)]) == 0
+    assert dinp_command("bench", "masks", "run", *arguments, "--pictures", 2, "--out", out) == 0
     text = out.read_text()
     capsys.readouterr()
-    assert masks.main([*arguments, "--pictures", "3", "--out", str(out)]) == 1
+    assert dinp_command("bench", "masks", "run", *arguments, "--pictures", 3, "--out", out) == 1
     assert "another pictures: give another --out" in capsys.readouterr().err
     assert out.read_text() == text
 
@@ -94,26 +96,44 @@ def test_table_and_plots(folder, monkeypatch):
     monkeypatch.setattr(masks, "METHODS", {"random": random_mask, masks.EXCHANGE: masks.analytic_mask})
     readme = folder / "README.md"
     readme.write_text("before <!-- masks --> old <!-- end --> after")
-    _run(folder, "--extrapolate", "1", "--slow-pictures", "1", "--readme", str(readme), "--plots", str(folder))
+    _run(folder, "--extrapolate", "1", "--slow-pictures", "1")
+    assert dinp_command("bench", "masks", "table", folder / "masks.json", "--readme", readme) == 0
+    assert dinp_command("bench", "masks", "plot", folder / "masks.json", "--out", folder / "plots") == 0
     table = readme.read_text()
     assert f"{masks.EXCHANGE} (first 1 pictures)" in table
     assert "extrapolated" in table
     assert "old" not in table
     for name in ("density", "seconds"):
-        with Image.open(folder / f"masks_{name}.png") as plot:
+        with Image.open(folder / "plots" / f"masks_{name}.png") as plot:
             assert plot.width > 300
 
 
 def test_a_file_of_something_else_is_not_overwritten(folder, capsys):
     out = folder / "masks.json"
     out.write_text("[1]")
-    assert masks.main(["--data", str(folder), "--out", str(out)]) == 1
+    assert dinp_command("bench", "masks", "run", "--data", folder, "--out", out) == 1
     assert "not a file of this benchmark" in capsys.readouterr().err
     assert out.read_text() == "[1]"
 
 
+def test_without_matplotlib_nothing_is_left(folder, monkeypatch, capsys):
+    monkeypatch.setattr(masks, "METHODS", {"random": random_mask})
+    _run(folder)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert dinp_command("bench", "masks", "plot", folder / "masks.json", "--out", folder / "plots") == 1
+    assert "pip install 'dinp[bench]'" in capsys.readouterr().err
+    assert not (folder / "plots").exists()
+
+
+def test_an_unknown_method_is_refused(folder, capsys):
+    arguments = ["--data", folder, "--out", folder / "masks.json", "--method", "magic"]
+    assert dinp_command("bench", "masks", "run", *arguments) == 1
+    assert "no method 'magic'" in capsys.readouterr().err
+
+
 def test_a_folder_without_pictures_is_an_error(tmp_path, capsys):
-    assert masks.main(["--data", str(tmp_path), "--out", str(tmp_path / "x.json")]) == 1
+    assert dinp_command("bench", "masks", "run", "--data", tmp_path, "--out", tmp_path / "x.json") == 1
     assert "no pictures" in capsys.readouterr().err
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 from PIL import Image
 from skimage import data
 
@@ -35,7 +36,7 @@ def pictures(tmp_path):
 
 
 def run(folder, out, *more):
-    return rd.main(["run", "--pictures", str(folder), "--out", str(out), *CHEAP, *more])
+    return dinp_command("bench", "rd", "run", "--pictures", folder, "--out", out, *CHEAP, *more)
 
 
 def series(path, **wanted):
@@ -270,7 +271,7 @@ def test_bad_input_is_one_sentence(pictures, tmp_path, capsys, monkeypatch):
     out.write_text("{}")
     assert run(pictures, out) == 1
     assert run(pictures, tmp_path / "none" / "rd.json") == 1
-    assert rd.main(["table", str(tmp_path / "none.json")]) == 1
+    assert dinp_command("bench", "rd", "table", tmp_path / "none.json") == 1
     monkeypatch.setattr(rd, "run_tasks", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run(pictures, tmp_path / "new.json") == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]

@@ -3,15 +3,16 @@
 import base64
 import io
 import json
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 from PIL import Image
 from skimage import data
 
 import dinp
-from dinp.benchmarks.rd import command as rd
 from dinp.benchmarks.rd.codecs import CODECS
 from dinp.benchmarks.rd.curves import load_measured
 from dinp.benchmarks.rd.report import chosen_pictures, code_at, inpainting_mask, make_page, shown_codecs
@@ -90,21 +91,29 @@ def test_bd_table(results):
 def test_table_goes_into_a_readme(results, tmp_path, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- rd tables -->\nold\n<!-- end -->\nafter\n")
-    assert rd.main(["table", str(results)]) == 0
+    assert dinp_command("bench", "rd", "table", results) == 0
     printed = capsys.readouterr().out
     assert "| dinp | −35.0 % | −50.0 % to −20.0 % |" in printed
     assert "Measured 2026-01-02, commit 0123456789 on a CPU (2 cores); Pillow 1, jpeg 2." in printed
-    assert rd.main(["table", str(results), "--readme", str(readme)]) == 0
+    assert dinp_command("bench", "rd", "table", results, "--readme", readme) == 0
     assert readme.read_text() == f"before\n<!-- rd tables -->\n{printed}<!-- end -->\nafter\n"
 
 
 def test_plots_are_written(results, tmp_path):
-    assert rd.main(["plot", str(results), "--out", str(tmp_path / "plots")]) == 0
+    assert dinp_command("bench", "rd", "plot", results, "--out", tmp_path / "plots") == 0
     (path,) = (tmp_path / "plots").iterdir()
     assert path.name == "two_grey_psnr.png"
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     assert (pixels == [0xE8, 0x59, 0x0C]).all(axis=1).any()  # the curve of dinp
+
+
+def test_without_matplotlib_nothing_is_left(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert dinp_command("bench", "rd", "plot", results, "--out", tmp_path / "plots") == 1
+    assert "pip install 'dinp[bench]'" in capsys.readouterr().err
+    assert not (tmp_path / "plots").exists()
 
 
 @pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "webp"])
@@ -153,7 +162,7 @@ def test_page_stands_alone(results, tmp_path):
     for name in ("a", "b"):
         Image.fromarray(picture).save(folder / f"{name}.png")
     out = tmp_path / "report" / "index.html"
-    assert rd.main(["report", str(results), "--pictures", str(folder), "--show", "b", "--out", str(out)]) == 0
+    assert dinp_command("bench", "rd", "report", results, "--pictures", folder, "--show", "b", "--out", out) == 0
     text = out.read_text(encoding="utf-8")
     found = Page(text)
     assert found.open == []
@@ -184,7 +193,5 @@ def test_page_refuses_what_cannot_be_shown(results, tmp_path):
 
 @pytest.mark.parametrize("verb", [[], ["run"], ["table"], ["plot"], ["report"]])
 def test_help(verb, capsys):
-    with pytest.raises(SystemExit) as stop:
-        rd.main([*verb, "--help"])
-    assert stop.value.code == 0
+    assert dinp_command("bench", "rd", *verb, "--help") == 0
     assert "dinp bench rd" in capsys.readouterr().out

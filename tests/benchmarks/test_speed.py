@@ -5,15 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 from PIL import Image
 from scipy.sparse.linalg import spsolve
 from skimage.data import camera
 
 import dinp
-from dinp.benchmarks.speed import coding_speed
-from dinp.benchmarks.speed.command import compare, main, masks
 from dinp.benchmarks.speed.decoding import coded_picture, decoding_times
 from dinp.benchmarks.speed.pyamg_solvers import assemble, geometric_solver
+from dinp.benchmarks.speed.solvers import compare, masks
 from dinp.diffusion.inpaint import inpaint
 
 
@@ -73,37 +73,37 @@ def readme(tmp_path):
 
 def test_command_writes_json_and_its_table(tmp_path, readme, capsys):
     out = tmp_path / "speed.json"
-    options = ["--size", "48x32", "--densities", "0.1", "--qualities", "30", "--repeats", "1", "--readme", str(readme)]
-    assert main([*options, "--out", str(out)]) == 0
+    options = ["--size", "48x32", "--densities", "0.1", "--qualities", "30", "--repeats", "1"]
+    assert dinp_command("bench", "speed", "run", *options, "--out", out) == 0
     assert "random" in capsys.readouterr().out
     result = json.loads(out.read_text())
     assert [row["mask"] for row in result["results"]] == ["random", "structured", "file, q 30"]
     assert ["decoding" in row for row in result["results"]] == [False, False, True]
     assert result["versions"]["pyamg"]
+    assert dinp_command("bench", "speed", "table", out, "--readme", readme) == 0
     text = readme.read_text()
     assert text.count("| random |") == text.count("| file, q 30 |") == 1
-
-    readme.write_text(text.replace("| random |", "| older |"))
-    assert main(["--table", str(out), "--readme", str(readme)]) == 0
-    assert readme.read_text() == text
-    assert main(["--table", str(out)]) == 0
+    assert capsys.readouterr().out == f"{readme}\n"
+    assert dinp_command("bench", "speed", "table", out) == 0
     assert capsys.readouterr().out.strip() in text
 
 
-@pytest.mark.parametrize("options", [["--size", "48"], ["--size", "0x3"], ["--repeats", "0"], ["--table", "a"], []])
+@pytest.mark.parametrize(
+    "options", [["--size", "48"], ["--size", "0x3"], ["--repeats", "0"], ["--masks", "none"], ["--densities", "nan"]]
+)
 def test_bad_options(tmp_path, options):
-    out = ["--out", str(tmp_path / "speed.json")] if options else []
-    with pytest.raises(SystemExit):
-        main([*options, *out])
+    assert dinp_command("bench", "speed", "run", *options, "--out", tmp_path / "speed.json") == 2
+    assert dinp_command("bench", "speed", "table") == dinp_command("bench", "speed", "run") == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_files_are_one_sentence(tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text('{"benchmark": "rd"}')
-    assert main(["--table", str(other)]) == 1
-    assert main(["--table", str(tmp_path / "none")]) == 1
-    assert main(["--out", str(tmp_path / "no" / "speed.json")]) == 1
-    assert main(["--out", str(tmp_path / "speed.json"), "--picture", str(other)]) == 1
+    assert dinp_command("bench", "speed", "table", other) == 1
+    assert dinp_command("bench", "speed", "table", tmp_path / "none") == 1
+    assert dinp_command("bench", "speed", "run", "--out", tmp_path / "no" / "speed.json") == 1
+    assert dinp_command("bench", "speed", "run", "--out", tmp_path / "speed.json", "--picture", other) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
     assert all(text.startswith("Error: ") for text in lines)
@@ -112,7 +112,7 @@ def test_bad_files_are_one_sentence(tmp_path, capsys):
 
 def test_without_pyamg_the_benchmark_says_so_in_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pyamg", None)
-    assert main(["--out", str(tmp_path / "speed.json")]) == 1
+    assert dinp_command("bench", "speed", "run", "--out", tmp_path / "speed.json") == 1
     assert "needs the package pyamg: pip install" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -121,10 +121,10 @@ def test_speed_of_coding_is_told_by_effort(tmp_path, capsys):
     picture = tmp_path / "picture.png"
     Image.fromarray(camera()[:64, :80]).save(picture)
     out = tmp_path / "speed.json"
-    arguments = ["--pictures", str(picture), "--qualities", "20", "--efforts", "1", "2", "--repeats", "1"]
-    assert coding_speed.main([*arguments, "--out", str(out)]) == 0
+    arguments = [picture, "--qualities", "20", "--efforts", "1,2", "--repeats", "1"]
+    assert dinp_command("bench", "coding", *arguments, "--out", out) == 0
     rows = json.loads(out.read_text())["results"]
     assert [(row["effort"], row["restore"]) for row in rows] == [(1, True), (1, False), (2, True), (2, False)]
     assert all(row["encode_seconds"] > 0 and row["decode_seconds"] > 0 and row["bytes"] > 16 for row in rows)
-    assert coding_speed.main(["--pictures", str(tmp_path / "none.png"), "--out", str(out)]) == 1
+    assert dinp_command("bench", "coding", tmp_path / "none.png", "--out", out) == 1
     assert "cannot be read" in capsys.readouterr().err

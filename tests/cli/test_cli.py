@@ -1,6 +1,7 @@
 """The command: files and pipes, what it tells, when it refuses, and that nothing is left behind."""
 
 import errno
+import importlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -17,7 +19,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import dinp
-from dinp import cli, models
+from dinp import models
+from dinp.cli import bench, lazy, progress, root, train
 from dinp.pictures import files
 
 
@@ -43,7 +46,7 @@ def folder(tmp_path, monkeypatch, picture, coded):
 
 
 def dinp_command(*arguments, data=None):
-    return CliRunner().invoke(cli.main, list(arguments), input=data, prog_name="dinp")
+    return CliRunner().invoke(root.command, list(arguments), input=data, prog_name="dinp")
 
 
 def fails(sentence, *arguments, code=1, data=None):
@@ -407,37 +410,75 @@ class FakeClock:
 
 
 def test_progress_is_drawn_on_terminals_from_the_second_second_on(monkeypatch, capsys):
-    monkeypatch.setattr(cli.time, "monotonic", FakeClock())
-    with cli._progress("working") as progress:
-        assert progress is None
+    monkeypatch.setattr(progress.time, "monotonic", FakeClock())
+    with progress.progress("working") as draw:
+        assert draw is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with cli._progress("working") as progress:
-        progress(0.25)
+    with progress.progress("working") as draw:
+        draw(0.25)
         assert capsys.readouterr().err == ""
-        progress(0.5)
+        draw(0.5)
         assert "50 %" in capsys.readouterr().err
     assert capsys.readouterr().err.endswith(" \r")
 
 
-@pytest.mark.parametrize("command", [("train",), ("bench", "speed"), ("bench", "masks"), ("bench", "rd")])
-def test_training_and_benchmarks_get_their_arguments_untouched(monkeypatch, command):
-    class Module:
-        @staticmethod
-        def main(arguments):
-            click.echo(" ".join(arguments))
-            return 3
+def test_long_work_tells_a_line_a_minute_where_nobody_looks(monkeypatch, capsys):
+    monkeypatch.setattr(progress.time, "monotonic", FakeClock())
+    with progress.counted("working", 1000) as done:
+        for _ in range(250):
+            done("anything")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["working  12 %", "working  24 %"]
 
-    monkeypatch.setattr(cli.importlib, "import_module", lambda name: Module)
-    result = dinp_command(*command, "--help", "-x", "picture", "--", "-q")
-    assert result.exit_code == 3
-    assert result.stdout == "--help -x picture -- -q\n"
+
+GROUPS = [root.command, bench.bench, train.train]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_the_line_about_a_command_is_the_first_of_its_own_help(group):
+    for name, (_, line) in group.homes.items():
+        found = group.get_command(None, name)
+        assert found.name == name
+        assert found.help.split("\n\n")[0].replace("\n", " ") == line
+
+
+def commands(group, path=()):
+    """Paths of all commands of a group."""
+    for name in group.list_commands(None):
+        found = group.get_command(None, name)
+        yield (*path, name)
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+@pytest.mark.parametrize("path", [(), *commands(root.command)], ids=" ".join)
+def test_every_command_has_help_of_one_style(path):
+    for option in ("-h", "--help"):
+        result = dinp_command(*path, option)
+        assert result.exit_code == 0
+        assert result.stdout.startswith(f"Usage: {' '.join(('dinp', *path))} [OPTIONS]")
+        assert result.stderr == ""
+    group = root.command
+    for name in path:
+        group = group.get_command(None, name)
+    assert group.help.split("\n\n")[0].endswith(".")
 
 
 def test_missing_extras_are_told(monkeypatch):
     def import_module(name):
+        if name.startswith("dinp.cli"):
+            return importlib.import_module(name)
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
 
-    monkeypatch.setattr(cli.importlib, "import_module", import_module)
+    monkeypatch.setattr(lazy, "importlib", SimpleNamespace(import_module=import_module))
     result = dinp_command("bench", "rd")
     assert result.exit_code == 1
-    assert "needs the package matplotlib" in result.stderr
+    assert result.stderr == "Error: this command needs the package matplotlib: pip install 'dinp[bench]'\n"
+
+
+def test_a_missing_module_of_our_own_is_a_mistake_in_the_program(monkeypatch):
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'dinp.x'", name="dinp.x")
+
+    monkeypatch.setattr(lazy, "importlib", SimpleNamespace(import_module=import_module))
+    assert isinstance(dinp_command("info").exception, ModuleNotFoundError)

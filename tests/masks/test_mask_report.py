@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dinp.cli import main
+from dinp.cli.root import command
 from dinp.errors import DinpError
 from dinp.models.masks import report as mask_report
 
@@ -27,7 +27,7 @@ def picture(plane, tmp_path):
 
 
 def mask_command(*arguments):
-    return CliRunner().invoke(main, ["mask", *map(str, arguments)])
+    return CliRunner().invoke(command, ["mask", *map(str, arguments)])
 
 
 @pytest.mark.parametrize("name", mask_report.METHODS)
@@ -47,7 +47,7 @@ def test_every_method_has_the_density_and_tells_what_it_is_worth(name, plane, pi
 def test_masks_go_into_files_of_the_codec(picture, tmp_path):
     assert mask_command(picture, tmp_path / "mask.png", "-m", "analytic").exit_code == 0
     arguments = ["encode", str(picture), str(tmp_path / "out.dinp"), "--mask", str(tmp_path / "mask.png")]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert CliRunner().invoke(command, arguments).exit_code == 0
 
 
 def test_mask_reconstruction_and_error_stand_side_by_side(plane, picture, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import dinp_command
 from restoration_reference import NumpyNetwork
 
 from dinp.errors import DinpError
@@ -140,9 +141,8 @@ def test_networks_of_another_form_are_run_too():
 
 def test_shipped_graphs_are_those_that_are_exported(tmp_path):
     pytest.importorskip("onnx")
-    from dinp.models.weights import export
 
-    assert export.main(["--out", str(tmp_path)]) == 0
+    assert dinp_command("train", "graphs", "--out", tmp_path) == 0
     made = sorted(path.name for path in tmp_path.iterdir())
     assert {f"{name}{kind}.onnx" for name in FILES.values() for kind in ("", "_gradient")} <= set(made)
     for name in made:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 from PIL import Image
 
+from dinp.errors import DinpError
 from dinp.models.masks.refinement import learned_refined_mask, long_refined_mask
 from dinp.models.masks.report import mask_worth
 from dinp.models.training import data, mask_labels
@@ -22,18 +24,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_labels_are_made_and_read(folder, capsys):
+def test_labels_are_made_and_read(folder):
     out = folder / "labels" / "masks.npz"
     arguments = ["--data", str(folder), "--out", str(out), "--count", "3", "--seed", "4"]
-    assert mask_labels.main(arguments) == 0
+    assert dinp_command("train", "mask-labels", *arguments) == 0
     with np.load(out) as found:
         assert all(0.008 <= d <= 0.14 for d in found["density"])
         masks = np.unpackbits(found["bits"], axis=1, count=64 * 64).reshape(3, 64, 64)
         assert masks.sum(axis=(1, 2)).tolist() == [round(d * 64 * 64) for d in found["density"]]
     training, held = data.load_masks(folder, files=[out])
     assert len(training) + len(held) == 3
-    assert mask_labels.main([*arguments[:-4], "--count", "0"]) == 1
-    assert "at least one label" in capsys.readouterr().err
+    assert dinp_command("train", "mask-labels", *arguments[:-4], "--count", "0") == 2
+    with pytest.raises(DinpError, match="at least one label"):
+        mask_labels.make(folder, 0, 4)
 
 
 @pytest.mark.parametrize("k", range(8))
@@ -62,7 +65,7 @@ def test_an_interrupted_run_keeps_its_masks(folder, monkeypatch, capsys):
 
     monkeypatch.setattr(mask_labels, "long_refined_mask", interrupted)
     out = folder / "masks.npz"
-    assert mask_labels.main(["--data", str(folder), "--out", str(out), "--count", "5"]) == 0
+    assert dinp_command("train", "mask-labels", "--data", folder, "--out", out, "--count", 5) == 0
     assert "2 of 5 masks" in capsys.readouterr().err
     with np.load(out) as found:
         assert len(found["bits"]) == 2

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from conftest import printed_by_two_processes, smooth_plane
+from conftest import dinp_command, printed_by_two_processes, smooth_plane
 from PIL import Image
 
 from dinp.diffusion.inpaint import Inpainter
@@ -109,8 +109,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def command(folder, out, *more):
-    small = ["--widths", "12", "12", "12", "12", "12", "--device", "cpu"]
-    return train.main(["solver", "--data", str(folder), "--out", str(folder / out), *small, *more])
+    small = ["--widths", "12,12,12,12,12", "--device", "cpu"]
+    return dinp_command("train", "solver", "--data", folder, "--out", folder / out, *small, *more)
 
 
 def test_a_mask_network_learns_through_the_solver(folder):

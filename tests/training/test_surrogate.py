@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import printed_by_two_processes, smooth_plane
+from conftest import dinp_command, printed_by_two_processes, smooth_plane
 from PIL import Image
 
 from dinp.diffusion.inpaint import Inpainter
@@ -14,7 +14,7 @@ from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.binarise import best_of_samples, binarise, error_diffusion
 from dinp.models.masks.surrogate import surrogate_mask
 from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residual
-from dinp.models.training import run, surrogate_batches, surrogate_validation, train, train_surrogate
+from dinp.models.training import run, surrogate_batches, surrogate_validation, train_surrogate
 from dinp.models.training.surrogate_losses import mask_loss, residual_loss, unevenness
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.predictors import load_mask_model
@@ -173,10 +173,8 @@ def folder(tmp_path, monkeypatch, camera):
 
 
 def command(folder, out, *more):
-    small = ["--widths", "12", "12", "12", "12", "12", "--inpainting-widths", "8", "8", "8", "8"]
-    return train.main(
-        ["surrogate", "--data", str(folder), "--out", str(folder / out), "--device", "cpu", *small, *more]
-    )
+    small = ["--widths", "12,12,12,12,12", "--inpainting-widths", "8,8,8,8"]
+    return dinp_command("train", "surrogate", "--data", folder, "--out", folder / out, "--device", "cpu", *small, *more)
 
 
 def test_joint_training_teaches_the_surrogate_to_inpaint_and_the_mask_network_to_choose(folder, camera, monkeypatch):

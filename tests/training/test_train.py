@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import dinp_command
 from test_models_data import make_folder
 
 from dinp.errors import DinpError
@@ -25,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["mask", "tree"])
 def test_a_run_leaves_weights_and_a_falling_loss_curve(folder, kind):
     out = folder / "run"
-    assert train.main([kind, "--data", str(folder), "--out", str(out), "--steps", "30", "--limit", "4"]) == 0
+    assert dinp_command("train", kind, "--data", folder, "--out", out, "--steps", 30, "--limit", 4) == 0
     curve = json.loads((out / "curve.json").read_text())
     assert curve["step"] == 30
     assert curve["network"] == kind
@@ -82,15 +83,15 @@ def test_a_run_begins_with_weights(folder, capsys):
     wanted = torch.cat([p.detach().flatten() for p in first.averaged().parameters()])
     torch.testing.assert_close(_weights(second), wanted, rtol=1e-3, atol=1e-6)  # stored as 16-bit floats
     options = ["--data", str(folder), "--out", str(folder / "on"), "--steps", "1", "--start", str(weights)]
-    assert train.main(["mask", *options]) == 0
-    assert train.main(["tree", *options]) == 1
-    assert train.main(["mask", *options, "--resume"]) == 1
+    assert dinp_command("train", "mask", *options) == 0
+    assert dinp_command("train", "tree", *options) == 1
+    assert dinp_command("train", "mask", *options, "--resume") == 1
     assert "either --resume or --start" in capsys.readouterr().err
 
 
 def test_there_must_be_something_to_resume(folder, capsys):
     arguments = ["--data", str(folder), "--out", str(folder / "new"), "--steps", "1", "--resume"]
-    assert train.main(["mask", *arguments]) == 1
+    assert dinp_command("train", "mask", *arguments) == 1
     assert "nothing to resume" in capsys.readouterr().err
     train.train("mask", folder, folder / "run", steps=1)
     with pytest.raises(DinpError, match="belongs to a mask network"):
@@ -106,12 +107,9 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--minutes", "0"], "--minutes must be above 0"),
-        (["--steps", "0"], "--steps must be at least 1"),
-        (["--seed", "-1"], "--seed must be at least 0"),
         (["--steps", "1", "--device", "nonsense"], "device nonsense cannot be used"),
-        (["--steps", "1", "--labels", "LABELS"], "holds no masks to imitate"),
-        (["--steps", "1", "--labels", "MASKS"], "holds no masks to imitate"),
+        (["--steps", "1", "LABELS"], "holds no masks to imitate"),
+        (["--steps", "1", "MASKS"], "holds no masks to imitate"),
     ],
 )
 def test_bad_options_are_one_sentence(folder, capsys, options, message):
@@ -119,9 +117,18 @@ def test_bad_options_are_one_sentence(folder, capsys, options, message):
     np.savez(folder / "MASKS", bits=np.zeros(3))
     (folder / "MASKS.npz").rename(folder / "MASKS")
     options = [str(folder / o) if o in ("LABELS", "MASKS") else o for o in options]
-    assert train.main(["mask", "--data", str(folder), "--out", str(folder / "run"), *options]) == 1
+    assert dinp_command("train", "mask", "--data", folder, "--out", folder / "run", *options) == 1
     (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
     assert message in line
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize("options", [["--minutes", "0"], ["--minutes", "nan"], ["--steps", "0"], ["--seed", "-1"]])
+def test_wrong_numbers_are_wrong_usage(folder, capsys, options):
+    assert dinp_command("train", "mask", "--data", folder, "--out", folder / "run", *options) == 2
+    assert f"Invalid value for '{options[0]}'" in capsys.readouterr().err
+    assert not (folder / "run").exists()
 
 
 @pytest.mark.parametrize("load", [data.load_masks, data.load_trees])
@@ -139,7 +146,7 @@ def test_damaged_labels_are_one_sentence(folder, load):
 
 def test_the_results_need_a_folder(folder, capsys):
     (folder / "file").write_text("")
-    assert train.main(["tree", "--data", str(folder), "--out", str(folder / "file"), "--steps", "1"]) == 1
+    assert dinp_command("train", "tree", "--data", folder, "--out", folder / "file", "--steps", 1) == 1
     assert "cannot be made a folder" in capsys.readouterr().err
 
 

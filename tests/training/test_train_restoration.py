@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import dinp_command
 from PIL import Image
 
 import dinp
@@ -30,30 +31,19 @@ def folder(tmp_path_factory):
         Image.fromarray(astronaut()[100 * k : 100 * k + 150, 120:280]).save(root / place)
     for name in ("train", "tune"):
         arguments = ["--data", str(root), "--set", name, "--seed", "3", "--out", str(root / f"{name}.npz")]
-        assert restoration_data.main(arguments) == 0
+        assert dinp_command("train", "restoration-data", *arguments) == 0
     return root
 
 
 def run(folder, out, *more):
-    arguments = ["--data", str(folder), "--files", str(folder / "train.npz"), "--tune", str(folder / "tune.npz")]
-    arguments += ["--out", str(out), "--widths", "8", "8", "8", "8", "--no-bf16", *more]
-    return train_restoration.main(arguments)
+    arguments = [folder / "train.npz", "--data", folder, "--tune", folder / "tune.npz", "--out", out]
+    return dinp_command("train", "restoration", *arguments, "--widths", "8,8,8,8", "--no-bf16", *more)
 
 
 def test_qualities_and_the_share_of_colour_may_be_chosen(folder, tmp_path):
-    arguments = [
-        "--data",
-        str(folder),
-        "--set",
-        "tune",
-        "--out",
-        str(tmp_path / "files.npz"),
-        "--qualities",
-        "30",
-        "30",
-    ]
+    arguments = ["--data", folder, "--set", "tune", "--out", tmp_path / "files.npz", "--qualities", "30,30"]
     for share in (0, 1):
-        assert restoration_data.main([*arguments, "--colour", str(share)]) == 0
+        assert dinp_command("train", "restoration-data", *arguments, "--colour", share) == 0
         ((turn, file),) = zip(*restoration_data.load(tmp_path / "files.npz"), strict=True)
         assert turn.colour == bool(share)
         luma = dinp.info(file)["planes"][0]
@@ -61,17 +51,18 @@ def test_qualities_and_the_share_of_colour_may_be_chosen(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["--qualities", "40", "30"], "qualities go from"),
-        (["--qualities", "nan", "30"], "qualities go from"),
-        (["--colour", "30"], "share of colour"),
-        (["--colour", "nan"], "share of colour"),
+        (["--qualities", "40,30"], 1, "qualities go from"),
+        (["--qualities", "nan,30"], 2, "'nan' is not a number from 0 to 100"),
+        (["--qualities", "30"], 2, "2 values"),
+        (["--colour", "30"], 2, "'30' is not a number from 0 to 1"),
+        (["--colour", "nan"], 2, "'nan' is not a number from 0 to 1"),
     ],
 )
-def test_qualities_and_shares_out_of_range_are_an_error(folder, tmp_path, arguments, message, capsys):
-    given = ["--data", str(folder), "--set", "tune", "--out", str(tmp_path / "files.npz"), *arguments]
-    assert restoration_data.main(given) == 1
+def test_qualities_and_shares_out_of_range_are_an_error(folder, tmp_path, arguments, code, message, capsys):
+    given = ["--data", folder, "--set", "tune", "--out", tmp_path / "files.npz", *arguments]
+    assert dinp_command("train", "restoration-data", *given) == code
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -86,18 +77,8 @@ def test_examples_are_what_the_decoder_has(folder):
 
 
 def test_pictures_may_be_coded_with_the_shipped_restoration_in_view(folder, tmp_path):
-    arguments = [
-        "--data",
-        str(folder),
-        "--set",
-        "tune",
-        "--seed",
-        "3",
-        "--out",
-        str(tmp_path / "files.npz"),
-        "--restore",
-    ]
-    assert restoration_data.main(arguments) == 0
+    arguments = ["--data", folder, "--set", "tune", "--seed", 3, "--out", tmp_path / "files.npz", "--restore"]
+    assert dinp_command("train", "restoration-data", *arguments) == 0
     (turn, plain), (again, restored) = (
         next(zip(*restoration_data.load(path), strict=True)) for path in (folder / "tune.npz", tmp_path / "files.npz")
     )
@@ -133,7 +114,7 @@ def test_training_goes_on_from_a_checkpoint(folder, tmp_path, optimiser, capsys)
     if optimiser == "muon":
         assert run(folder, tmp_path, "--steps", "4", "--resume") == 1
         assert "another optimiser" in capsys.readouterr().err
-    assert run(folder, tmp_path, "--steps", "4", "--resume", *which, "--widths", "8", "8", "8", "16") == 1
+    assert run(folder, tmp_path, "--steps", "4", "--resume", *which, "--widths", "8,8,8,16") == 1
     assert "other widths" in capsys.readouterr().err
 
 
