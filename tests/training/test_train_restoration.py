@@ -219,7 +219,7 @@ def test_without_a_compiler_that_is_an_error(folder, tmp_path, monkeypatch, caps
 
     monkeypatch.setattr(torch, "compile", compile_)
     assert run(folder, tmp_path, "--steps", "1", "--compile") == 1
-    assert capsys.readouterr().err == "torch cannot compile the network here: no compiler\n"
+    assert capsys.readouterr().err == "Error: torch cannot compile the network here: no compiler\n"
 
 
 @pytest.mark.parametrize("factor", ["0", "inf", "nan", "-1"])
