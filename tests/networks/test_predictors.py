@@ -8,7 +8,7 @@ import pytest
 import torch
 from skimage import data
 
-from dinp.benchmarks.masks.command import measure
+from dinp.benchmarks.masks.measuring import measure
 from dinp.entropy.tree import tree_from_scores
 from dinp.errors import DinpError
 from dinp.models import learned_mask, load_mask_model, load_tree_model
