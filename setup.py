@@ -14,6 +14,7 @@ SOURCES = [
     "network",
     "order",
     "range",
+    "tonal",
     "values",
 ]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno"]

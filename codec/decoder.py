@@ -4,6 +4,7 @@ Parsing is integer arithmetic; only then come diffusion and restoration, in floa
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +14,18 @@ from dinp.errors import DinpError
 from dinp.restoration import DecodedPlane, Restoration, side_map
 from dinp.threads import single_blas
 
+if TYPE_CHECKING:
+    from dinp.diffusion.inpaint import Inpainter
+
 SPARSE_PIXELS, SPARSE_SHARE = 1 << 22, 1 << 12
 
 
-def reconstruct(code: PlaneCode, known: KnownData) -> np.ndarray:
+def reconstruct(code: PlaneCode, known: KnownData, inpainter: "Inpainter | None" = None) -> np.ndarray:
     """The plane (H, W) float64 that a decoder shows for a section: the inpainting of its values."""
     from dinp.diffusion.inpaint import TOLERANCE, Inpainter
 
-    return Inpainter(known.mask).solve(known.spread(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
+    solver = inpainter or Inpainter(known.mask)
+    return solver.solve(known.spread(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
 
 
 def restored(

@@ -9,6 +9,7 @@ at low rates. A free mask holds one value per mask pixel.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,15 +38,20 @@ class KnownData:
     x: np.ndarray
     side: np.ndarray
 
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Index of the value at each mask pixel, in raster order, int32."""
+        return self.label[self.mask]
+
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Values (n,) to the plane (H, W) float64: at mask pixels the value, elsewhere 0."""
         plane = np.zeros(self.label.shape)
-        plane[self.mask] = np.asarray(values, dtype=np.float64)[self.label[self.mask]]
+        plane[self.mask] = np.asarray(values, dtype=np.float64)[self.labels]
         return plane
 
     def gather(self, plane: np.ndarray) -> np.ndarray:
         """Adjoint of `spread`: the sum of the plane's entries at each value's mask pixels, (n,) float64."""
-        return np.bincount(self.label[self.mask], weights=plane[self.mask], minlength=self.y.size)
+        return np.bincount(self.labels, weights=plane[self.mask], minlength=self.y.size)
 
     def mean(self, plane: np.ndarray) -> np.ndarray:
         """Mean of the plane over each value's mask pixels, (n,) float64: the untuned values."""

@@ -7,6 +7,8 @@ Everything is deterministic: no random numbers, and no sums whose order depends 
 """
 
 import threading
+from contextlib import AbstractContextManager
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -164,6 +166,20 @@ class Inpainter:
             raise DinpError(f"Cracks are a boolean array of shape {shape} here, not {cracks.dtype} of {cracks.shape}.")
         return cracks
 
+    @property
+    def has_barriers(self) -> bool:
+        """Whether there are cracks."""
+        return self._barriers is not None
+
+    @cached_property
+    def places(self) -> NDArray[np.int32]:
+        """Where mask pixels, in raster order, stand in a field that is flattened; for a mask without cracks."""
+        return self._hierarchy.finest.places(*np.nonzero(self.mask))
+
+    def borrowed(self) -> AbstractContextManager[Iterations]:
+        """The solver's iterations, to the exclusion of other threads; for a mask without cracks."""
+        return _Borrowed(self._lock, self._iterations)
+
     def _checked(self, x: ArrayLike, name: str) -> NDArray[np.float64]:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim not in (2, 3) or x.shape[-2:] != self.shape:
@@ -211,9 +227,7 @@ class Inpainter:
         iterations, finest, limit = self._iterations, self._hierarchy.finest, 0.0
         if cycles is not None:
             self._load(None, r)
-            iterations.chebyshev(cycles, nested=False, residual=True)
-            self._hierarchy.nested_transposed(iterations.residual, iterations.x)
-            finest.add(iterations.x, y)
+            finest.add(iterations.potential(iterations.b, cycles), y)
             return bordered
         for n in range(_ROUNDS):
             self._load(y if n else None, r)
@@ -231,6 +245,18 @@ class Inpainter:
     def _load(self, x: NDArray[np.float64] | None, r: NDArray[np.float64] | None = None) -> None:
         """Hand the iterations the residual r - A x, in double precision; None stands for zero."""
         self._hierarchy.finest.load(x, r, self._iterations.b)
+
+
+class _Borrowed(AbstractContextManager):
+    def __init__(self, lock: threading.Lock, iterations: Iterations) -> None:
+        self._lock, self._iterations = lock, iterations
+
+    def __enter__(self) -> Iterations:
+        self._lock.acquire()
+        return self._iterations
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def inpaint(mask: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:

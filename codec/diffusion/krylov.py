@@ -46,15 +46,25 @@ class Iterations:
         self._p, self._q, self._Sp = fine.field(2), fine.field(2), fine.field(2)
         self._sums = fine.sums()
 
-    def chebyshev(self, cycles: int, nested: bool, residual: bool = False) -> None:
+    def chebyshev(self, cycles: int, nested: bool, residual: bool = False, b: Array | None = None) -> None:
         """A fixed number of cycles, from zero or from nested iteration.
 
         From zero, black values are a polynomial in (cycle times S), applied to the cycle: symmetric, as the cycle is.
-        ``residual`` is then brought up to date, if wanted.
+        ``residual`` is then brought up to date, if wanted. Another right-hand side than the own may be given.
         """
-        self._start(nested)
+        b = self.b if b is None else b
+        self._start(nested, b)
         self._accelerate(partial(self._chebyshev, residual=residual), cycles)
-        self._fine.relax_red(self.x, self.b)
+        self._fine.relax_red(self.x, b)
+
+    def potential(self, r: Array, cycles: int) -> Array:
+        """The transpose of `chebyshev` from nested iteration, applied to a field ``r``; valid until the next call.
+
+        On dead cells ``r`` may hold anything, and the result is zero.
+        """
+        self.chebyshev(cycles, nested=False, residual=True, b=r)
+        self.hierarchy.nested_transposed(self.residual, self.x)
+        return self.x
 
     def conjugate_gradients(
         self, steps: int, nested: bool, *, step: float = -1.0, residual: float = -1.0
@@ -65,7 +75,7 @@ class Iterations:
         residuals of at most ``residual``. A red pixel changes by no more than black ones: by their average. Where
         rounding breaks the iteration the returned size is infinite.
         """
-        self._start(nested)
+        self._start(nested, self.b)
         done = [0, 0.0]
         self._accelerate(partial(self._conjugate_gradients, least=residual, done=done), steps, step)
         self._fine.relax_red(self.x, self.b)
@@ -79,12 +89,12 @@ class Iterations:
         """Largest absolute value of x on black."""
         return float(max(self.x[:2].max(), -self.x[:2].min()))
 
-    def _start(self, nested: bool) -> None:
+    def _start(self, nested: bool, b: Array) -> None:
         if nested:
-            self.hierarchy.nested(self.b, self.x)
+            self.hierarchy.nested(b, self.x)
         else:
             self.x.fill(0)
-        self._fine.eliminate(self.x if nested else None, self.b, self.residual)
+        self._fine.eliminate(self.x if nested else None, b, self.residual)
 
     def _accelerate(self, method: Any, steps: int, tol: float = 0.0) -> None:  # noqa: ANN401
         if steps:

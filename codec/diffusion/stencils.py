@@ -258,6 +258,24 @@ class Finest(Grid):
             live = self.live[c, : part.shape[0], : part.shape[1]]
             self.inner(b, c)[: part.shape[0], : part.shape[1]] = part.astype(np.float32) * live
 
+    def split(self, plane: Doubles) -> Array:
+        """A plane (H, W) as a field."""
+        field = self.field()
+        if kernels:
+            arguments = (None, np.ascontiguousarray(plane), None, field, *self.shape, self.h, self.w)
+            self.run(kernels.krylov_load, *arguments)
+            return field
+        for c, (i, j) in enumerate(COLOURS):
+            part = plane[i::2, j::2]
+            self.inner(field, c)[: part.shape[0], : part.shape[1]] = part
+        return field
+
+    def places(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Where pixels (i, j) stand in a field that is flattened."""
+        colour = np.array([[2, 0], [1, 3]])[i & 1, j & 1]
+        at = (colour * (self.h + 1) + (i >> 1) + (i & 1)) * (self.w + 1) + (j >> 1) + (j & 1)
+        return at.astype(np.int32)
+
     def add(self, x: Array, y: Doubles, gain: float = 1.0) -> None:
         """y += gain * x, in place; y (H, W)."""
         if kernels and y.flags.c_contiguous:

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
 from dinp.encoder.placement import Trial
 from dinp.restoration import DecodedPlane, Restoration
@@ -40,7 +39,7 @@ def anticipated(plane: np.ndarray, trial: Trial, better: np.ndarray, pull: np.nd
 def aimed(trial: Trial, target: np.ndarray) -> tuple[np.ndarray, Trial]:
     """A plane (H, W) for the diffusion to aim at, and the trial with values tuned to it."""
     values, reconstruction = tonal_optimisation(
-        Inpainter(trial.known.mask),
+        trial.solver(),
         trial.known,
         target,
         trial.values,
@@ -68,7 +67,7 @@ def descended(plane: np.ndarray, trial: Trial, seen: DecodedPlane, restoration: 
         Each takes about three restorations, a cycle of the solver and one of its adjoint.
     """
     known = trial.known
-    inpainter = Inpainter(known.mask)
+    inpainter = trial.solver()
     scaling = 1.0 / known.side
     values, reconstruction = trial.values.copy(), trial.reconstruction.copy()
     direction = previous = None

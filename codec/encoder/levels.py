@@ -16,8 +16,7 @@ import numpy as np
 
 from dinp.bitstream.steps import grey_levels, steps_of
 from dinp.bitstream.structure import KnownData
-from dinp.diffusion.inpaint import Inpainter
-from dinp.diffusion.tonal import tonal_optimisation
+from dinp.diffusion.tonal import Tuning
 from dinp.encoder.placement import DEFAULT_EFFORT, Trial
 from dinp.entropy.order import Pass
 from dinp.entropy.tree import Tree
@@ -75,20 +74,18 @@ def level_choice(
     known = trial.known
     step = grey_levels(steps_of(known.side, step_index, own_steps), depth)
     weights = weights_of(known, tree=isinstance(trial.structure, Tree)) * step**2
-    inpainter = Inpainter(known.mask)
-    values, reconstruction = trial.values.copy(), trial.reconstruction
-    moved = np.zeros(values.size)  # by quantisation, since the reconstruction was made
+    tuning = Tuning(trial.solver(), known, plane, trial.values, trial.reconstruction, cycles=1)
+    values = tuning.values
+    moved = np.zeros(values.size)  # by quantisation, since the residual was made
     free = np.ones(values.size, dtype=bool)
     renewal = FIRST_RENEWAL * values.size
 
     def choose(p: Pass, distributions: Distributions) -> np.ndarray:
-        nonlocal values, reconstruction, renewal
+        nonlocal renewal
         done = values.size - np.count_nonzero(free)
         if done >= renewal:
-            reconstruction = reconstruction + inpainter.solve(known.spread(moved), cycles=1)
-            values, reconstruction = tonal_optimisation(
-                inpainter, known, plane, values, steps=1, cycles=1, reconstruction=reconstruction, free=free
-            )
+            tuning.moved(moved)
+            tuning.optimise(1, free)
             moved[:] = 0
             renewal = growth * done
         wanted = values[p.index] / step[p.index]

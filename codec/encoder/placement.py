@@ -7,7 +7,7 @@ does as well. A second stage gains little, a third nothing, as cells may be spli
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -85,12 +85,23 @@ class Trial:
     values : (n,) float64
     reconstruction : (H, W) float64
         Their inpainting, to the accuracy of the search.
+    inpainter : Inpainter, optional
+        Of the mask, where it was kept: see `solver`.
     """
 
     structure: Tree | np.ndarray
     known: KnownData
     values: np.ndarray
     reconstruction: np.ndarray
+    inpainter: Inpainter | None = field(default=None, repr=False, compare=False)
+
+    def solver(self) -> Inpainter:
+        """The inpainter of the mask."""
+        return self.inpainter or Inpainter(self.known.mask)
+
+    def without_solver(self) -> "Trial":
+        """The trial without its inpainter, which takes more memory than all else."""
+        return replace(self, inpainter=None)
 
 
 def tune(
@@ -110,6 +121,7 @@ def tune(
         structure,
         known,
         *tonal_optimisation(inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction),
+        inpainter,
     )
 
 
@@ -137,7 +149,8 @@ def grow_tree(
     done = 1
 
     def step(structure: Tree, steps: int) -> Trial:
-        nonlocal done
+        nonlocal done, trial
+        trial = trial.without_solver()
         error = plane - trial.reconstruction
         done += 1
         progress(done / total)

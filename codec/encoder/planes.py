@@ -19,6 +19,7 @@ from dinp.bitstream.section import PlaneCode, encode_stream, section_header
 from dinp.bitstream.steps import nearest_step_index
 from dinp.bitstream.structure import KnownData
 from dinp.decoder import described, reconstruct, restored
+from dinp.diffusion.inpaint import Inpainter
 from dinp.encoder.anticipation import PULL, aimed, anticipated, descended
 from dinp.encoder.levels import level_choice
 from dinp.encoder.own_steps import own_steps_of
@@ -34,6 +35,7 @@ BIT_COST_AHEAD = 1.1  # the same where values look ahead to a restoration; 0.4 %
 CHROMA_STEP = 0.5  # of luma's: a value at half resolution stands for four pixels
 FREE_MASK_SIDE_LOG2 = 3
 WINDOW = 128  # pixels
+AROUND = 64  # pixels; a window is solved with so many around it
 CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
@@ -93,7 +95,39 @@ class Coded:
     code: PlaneCode
     stream: bytes
     information: dict[str, float]
-    plain: Callable[[], np.ndarray]
+    plain: "Inpainting"
+
+
+class Inpainting:
+    """What a decoder makes of a plane's code before any restoration, computed when it is first asked for."""
+
+    def __init__(self, code: PlaneCode, known: KnownData, inpainter: Inpainter) -> None:
+        self._code, self._known = code, known
+        self._inpainter: Inpainter | None = inpainter
+        self._plane: np.ndarray | None = None
+
+    def __call__(self) -> np.ndarray:
+        """The whole, (H, W) float64."""
+        if self._plane is None:
+            self._plane = reconstruct(self._code, self._known, self._inpainter)
+        return self._plane
+
+    def windows(self, parts: list[tuple[slice, slice]]) -> np.ndarray:
+        """A plane (H, W) that is right, but for what comes from farther than `AROUND`, in these parts."""
+        if self._plane is not None:
+            return self._plane
+        plane, values = np.zeros(self._known.mask.shape), self._known.spread(self._code.values(self._known))
+        for part in parts:
+            wide = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in part)
+            if not self._known.mask[wide].any():
+                return self()
+            inside = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(part, wide, strict=True))
+            plane[part] = Inpainter(self._known.mask[wide]).solve(values[wide])[inside]
+        return plane
+
+    def release(self) -> None:
+        """Keep no inpainter for it, which takes much memory."""
+        self._inpainter = None
 
 
 def encode_plane(
@@ -115,12 +149,13 @@ def encode_plane(
     index = nearest_step_index(step, depth)
     code = PlaneCode(trial.structure, side_log2, index, np.zeros(0, dtype=np.int64), depth=depth, own_steps=own_steps)
     known = trial.known
+    trial = replace(trial, inpainter=trial.solver())
 
     def coded(target: np.ndarray, trial: Trial, bit_cost: float) -> Coded:
         choice = level_choice(target, trial, index, bit_cost, effort.renewal, depth, own_steps)
         stream, levels, information = encode_stream(trial.structure, known, index, choice, own_steps)
         chosen = replace(code, levels=levels)
-        return Coded(chosen, stream, information, cache(partial(reconstruct, chosen, known)))
+        return Coded(chosen, stream, information, Inpainting(chosen, known, trial.solver()))
 
     windows = effort.windows and step >= LEAST_WINDOWED and min(plane.shape) >= 3 * WINDOW
     best = wins = None
@@ -143,6 +178,7 @@ def encode_plane(
     if not wins:  # what quantisation does may still be worth restoring
         best = coded(plane, trial, BIT_COST * step * step)
         wins = restoration is not None and _wins(plane, best, known, restoration, windows=windows)
+    best.plain.release()
     code, show = best.code, best.plain
     if wins:
         code = replace(code, restoration=restoration.version)
@@ -190,13 +226,14 @@ def _wins(plane: np.ndarray, coded: Coded, known: KnownData, restoration: Restor
     The windows' corners lie in the four quarters of where they can be, where a window has most points: there something
     is to be restored. In windows a draft is asked: the whole, a mean of two, is hardly ever worse.
     """
-    seen = described(coded.code, known, coded.plain())
     if windows:
         parts = _windows(known, plane.shape)
+        seen = described(coded.code, known, coded.plain.windows(parts))
         better = in_parallel(lambda p: restoration(seen.window(p), draft=True), parts)
         original, decoded = ([u[p] for p in parts] for u in (plane, seen.reconstruction))
         if _gain(_joined(original), _joined(better), _joined(decoded)) > LEAST_GAIN:
             return True
+    seen = described(coded.code, known, coded.plain())
     return _gain(plane, restoration(seen), seen.reconstruction) > LEAST_GAIN
 
 
@@ -302,7 +339,7 @@ def encode_planes(
             trial = place_points(
                 plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous, show
             )
-        trials.append(trial)
+        trials.append(trial.without_solver())
         own = own_steps_of(plane, trial, nearest_step_index(step, depth), depth)
         own_steps.append(own)
         results.append(encode_plane(plane, step, trial, side_log2, restoration, effort, depth, own))

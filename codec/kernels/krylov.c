@@ -177,8 +177,8 @@ WIDE static void relax_red(float *x, const float *b, const uint8_t *count, float
     }
 }
 
-/* b = r + sum of differences of x to its neighbours, on unknown pixels; x and r are planes of H x W doubles, either may
-   be missing. */
+/* b = r + sum of differences of x to its neighbours, on unknown pixels (on all, where `count` is missing); x and r are
+   planes of H x W doubles, either may be missing. */
 WIDE static void load(const double *x, const double *r, const uint8_t *count, float *b, float *row, N H, N W, N h, N w,
                       N first, N last)
 {
@@ -208,8 +208,15 @@ WIDE static void load(const double *x, const double *r, const uint8_t *count, fl
                 row[j] = (float)rr[j];
         row[W] = 0;
         int even = y & 1 ? C10 : C00, odd = y & 1 ? C11 : C01;
-        const uint8_t *n0 = count_row(count, even, y / 2, h, w), *n1 = count_row(count, odd, y / 2, h, w);
         float *b0 = row_of(b, even, y / 2, h, w), *b1 = row_of(b, odd, y / 2, h, w) + 1;
+        if (!count) {
+            for (N j = 0; j < w; j++) {
+                b0[j] = row[2 * j];
+                b1[j] = row[2 * j + 1];
+            }
+            continue;
+        }
+        const uint8_t *n0 = count_row(count, even, y / 2, h, w), *n1 = count_row(count, odd, y / 2, h, w);
         for (N j = 0; j < w; j++) {
             b0[j] = row[2 * j] * live_of(n0[j]);
             b1[j] = row[2 * j + 1] * live_of(n1[j]);
@@ -367,12 +374,12 @@ static int fits(N H, N W, N h, N w) { return H > 0 && W > 0 && H <= 2 * h && W <
 static PyObject *py_load(PyObject *self, PyObject *args)
 {
     (void)self;
-    Py_buffer x = {0}, r = {0}, count, b;
+    Py_buffer x = {0}, r = {0}, count = {0}, b;
     N H, W, h, w, first, last;
-    if (!PyArg_ParseTuple(args, "z*z*y*w*nnnnnn", &x, &r, &count, &b, &H, &W, &h, &w, &first, &last))
+    if (!PyArg_ParseTuple(args, "z*z*z*w*nnnnnn", &x, &r, &count, &b, &H, &W, &h, &w, &first, &last))
         return NULL;
     int good = fits(H, W, h, w) && IN_ROWS(first, last, h) && (x.buf || r.buf) && (!x.buf || has_room(&x, H * W, 8)) &&
-               (!r.buf || has_room(&r, H * W, 8)) && has_room(&count, 4 * h * w, 1) &&
+               (!r.buf || has_room(&r, H * W, 8)) && (!count.buf || has_room(&count, 4 * h * w, 1)) &&
                has_room(&b, 4 * field_size(h, w), 4);
     float *scratch = good ? malloc((W + 2) * sizeof(float)) : NULL;
     if (scratch) {

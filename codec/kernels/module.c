@@ -10,6 +10,7 @@ extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
 extern PyMethodDef range_methods[];
+extern PyMethodDef tonal_methods[];
 extern PyMethodDef value_methods[];
 
 static int add_methods(PyObject *module)
@@ -22,6 +23,7 @@ static int add_methods(PyObject *module)
         network_methods,
         order_methods,
         range_methods,
+        tonal_methods,
         value_methods,
     };
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
