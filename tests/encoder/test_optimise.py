@@ -7,6 +7,8 @@ from conftest import random_tree, smooth_plane
 from dinp.bitstream.structure import known_data_of_tree
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
+from dinp.encoder.placement import EFFORTS
+from dinp.encoder.planes import encode_planes
 from dinp.encoder.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
 from dinp.encoder.refinement import grow, prune
 from dinp.entropy.tree import Tree
@@ -136,3 +138,21 @@ def test_growth_and_pruning_work_on_any_shape(shape):
     smaller = prune(larger, smooth_plane(shape), start)
     assert max(start - 3, tree.splits[0].size) <= leaf_count(smaller) <= max(start, tree.splits[0].size)
     assert len(smaller.leaves()) == leaf_count(smaller)  # still a tree: no split below a leaf
+
+
+@pytest.mark.parametrize(("effort", "masks"), [(1, 1), (2, 5)])
+def test_each_mask_has_one_inpainter(effort, masks, monkeypatch):
+    """From the first tonal optimisation to the last choice of levels."""
+    made = []
+    original = Inpainter.__init__
+
+    def counting(self, mask, *args, **options):
+        made.append(np.array(mask))
+        original(self, mask, *args, **options)
+
+    monkeypatch.setattr(Inpainter, "__init__", counting)
+    y, x = np.mgrid[:96, :128]
+    plane = 128 + 60 * np.sin(x / 9) * np.cos(y / 7)
+    encode_planes([plane], quality=40, effort=EFFORTS[effort])
+    assert len(made) <= masks + 1  # of a trial that was kept aside, it may be made again
+    assert len({mask.tobytes() for mask in made}) in (masks, masks - 1)
