@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 SOURCES = [
     "binarisation",
     "cracks",
+    "flags",
     "krylov",
     "module",
     "multigrid",
@@ -15,6 +16,7 @@ SOURCES = [
     "order",
     "range",
     "tonal",
+    "tree",
     "values",
 ]
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno"]

@@ -8,7 +8,7 @@ threads is that of the cores at this process's disposal, or `OMP_NUM_THREADS`.
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from threading import Condition, Lock, local
 from typing import TypeVar
@@ -34,10 +34,11 @@ def thread_count() -> int:
     return max(1, min(int(wanted) if wanted.isdigit() else cores, MOST))
 
 
-def in_parallel(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+def in_parallel(work: Callable[[T], R], parts: Iterable[T], *, blas: bool = True) -> list[R]:
     """What the work makes of every part, in their order; several are done at a time.
 
-    Work that is itself a part of other such work is done by the thread that asks for it.
+    Work that is itself a part of other such work is done by the thread that asks for it. Work without linear algebra
+    (`blas` false) is spared a millisecond in which its libraries are looked for.
 
     Raises
     ------
@@ -45,10 +46,11 @@ def in_parallel(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
     """
     parts = list(parts)
     results: list = [None] * len(parts)
+    limited = single_blas if blas else nullcontext
     numbers = iter(range(len(parts)))  # whoever is free takes the next
 
     def some() -> None:
-        with single_blas():
+        with limited():
             for number in numbers:
                 results[number] = work(parts[number])
 
@@ -57,7 +59,7 @@ def in_parallel(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
         some()
         return results
     helpers = _Helpers(some)
-    with single_blas(), helpers:
+    with limited(), helpers:
         with suppress(RuntimeError):  # no thread can be started, or not any more: then there is less help
             for _ in range(count - 1):
                 _pool(thread_count(), os.getpid()).submit(helpers.help)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
-from dinp.entropy.flag_coder import code_flags, load_network, probability
+from dinp.entropy.flag_coder import PER_BIT, code_flags
 from dinp.entropy.tree import grid_shape
 
 KIND = "mask"
@@ -25,18 +25,18 @@ def encode_mask(encoder: RangeEncoder, mask: np.ndarray) -> None:
     """Code a mask (H, W) bool, whose shape the decoder knows."""
     flags = occupancy(mask)
 
-    def code(level: int, cells: np.ndarray, log_odds: np.ndarray) -> np.ndarray:
-        bits = flags[level][cells[:, 0], cells[:, 1]]
-        encoder.encode_bits(bits, probability(log_odds, "mask"), KIND)
+    def code(level: int, cells: np.ndarray, ones: np.ndarray) -> np.ndarray:
+        bits = flags[level].ravel()[cells]
+        encoder.encode_bits(bits, ones, KIND)
         return bits
 
-    code_flags(mask.shape, _SIDES, load_network("mask"), code)
+    code_flags(mask.shape, _SIDES, "mask", code)
 
 
 def decode_mask(decoder: RangeDecoder, shape: tuple[int, int]) -> np.ndarray:
     """Mirror of `encode_mask`: (H, W) bool."""
 
-    def code(_level: int, _cells: np.ndarray, log_odds: np.ndarray) -> np.ndarray:
-        return decoder.decode_bits(probability(log_odds, "mask"), KIND)
+    def code(_level: int, _cells: np.ndarray, ones: np.ndarray) -> np.ndarray:
+        return decoder.decode_bits(ones, KIND)
 
-    return code_flags(shape, _SIDES, load_network("mask"), code)[-1]
+    return code_flags(shape, _SIDES, "mask", code, lambda count: decoder.expect(count, PER_BIT))[-1]

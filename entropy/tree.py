@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dinp.errors import DinpError
+from dinp.kernels import kernels
 
 MAX_ROOT_LOG2 = 7
 
@@ -44,14 +45,27 @@ class Tree:
         """The leaves, by falling side, each level in raster order."""
         ys, xs, sides = [], [], []
         for level, side in enumerate([*self.sides, 1]):
-            leaf = self.exists(level)
-            if side > 1:
-                leaf = leaf & ~self.splits[level]
-            y, x = np.nonzero(leaf)
-            ys.append(y * side)
-            xs.append(x * side)
+            y, x = self._leaves_of(level, side)
+            ys.append(y)
+            xs.append(x)
             sides.append(np.full(y.size, side, dtype=np.int64))
         return Leaves(np.concatenate(ys), np.concatenate(xs), np.concatenate(sides))
+
+    def _leaves_of(self, level: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of the leaves of a level, in raster order."""
+        own = self.splits[level] if side > 1 else None
+        above = self.splits[level - 1] if level else None
+        if kernels:
+            room = 4 * np.count_nonzero(above) if level else own.size
+            y, x = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+            given = (b"" if splits is None else np.ascontiguousarray(splits) for splits in (above, own))
+            count = kernels.find_leaves(*given, *grid_shape(self.shape, side), side, y, x)
+            return y[:count], x[:count]
+        leaf = self.exists(level)
+        if own is not None:
+            leaf = leaf & ~own
+        y, x = np.nonzero(leaf)
+        return y * side, x * side
 
 
 @dataclass(frozen=True)

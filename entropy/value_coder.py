@@ -12,6 +12,7 @@ need, and numpy.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Protocol
 
@@ -165,7 +166,7 @@ class _CompiledValues:
                 *known, *self.order.shape, p.number, index, packed, exp2, base[rows], described[rows]
             )
 
-        in_parallel(part, range(0, p.index.size, _ROWS))
+        in_parallel(part, range(0, p.index.size, _ROWS), blas=False)
         return _Descriptions(described, base)
 
     def settle(self, p: Pass, described: _Descriptions, levels: np.ndarray) -> None:
@@ -180,17 +181,17 @@ def _values(
     return (_CompiledValues if compiled else _Values)(y, x, side, step, shape)
 
 
-@single_blas()
 def _walk(
     values: _Values | _CompiledValues, levels_of: Callable[[Pass, _Tables | _Descriptions], np.ndarray]
 ) -> np.ndarray:
     """The levels that `levels_of` gives, pass by pass."""
     levels = np.zeros(values.order.number.size, dtype=np.int64)
-    for p in values.order.passes():
-        described = values.describe(p)
-        found = levels_of(p, described)
-        values.settle(p, described, found)
-        levels[p.index] = found
+    with single_blas() if isinstance(values, _Values) else nullcontext():
+        for p in values.order.passes():
+            described = values.describe(p)
+            found = levels_of(p, described)
+            values.settle(p, described, found)
+            levels[p.index] = found
     return levels
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from dinp.entropy.tree import Leaves, Tree
+from dinp.kernels import kernels
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ def known_data_of_tree(tree: Tree) -> KnownData:
 
 def known_data_of_leaves(leaves: Leaves, shape: tuple[int, int]) -> KnownData:
     """Known data of leaves, in their order."""
+    if kernels:
+        label = np.empty(shape, dtype=np.int32)
+        y, x = np.empty(len(leaves), dtype=np.int64), np.empty(len(leaves), dtype=np.int64)
+        corners = (np.ascontiguousarray(a, dtype=np.int64) for a in (leaves.y, leaves.x, leaves.side))
+        kernels.place_values(*corners, *shape, label, y, x)
+        return KnownData(label, label >= 0, y, x, leaves.side)
     height = np.minimum(leaves.side, shape[0] - leaves.y)
     width = np.minimum(leaves.side, shape[1] - leaves.x)
     y, x = leaves.y + height // 2, leaves.x + width // 2

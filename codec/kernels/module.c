@@ -5,12 +5,14 @@
 /* one table a file */
 extern PyMethodDef binarisation_methods[];
 extern PyMethodDef crack_methods[];
+extern PyMethodDef flag_methods[];
 extern PyMethodDef krylov_methods[];
 extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
 extern PyMethodDef range_methods[];
 extern PyMethodDef tonal_methods[];
+extern PyMethodDef tree_methods[];
 extern PyMethodDef value_methods[];
 
 static int add_methods(PyObject *module)
@@ -18,12 +20,14 @@ static int add_methods(PyObject *module)
     PyMethodDef *tables[] = {
         binarisation_methods,
         crack_methods,
+        flag_methods,
         krylov_methods,
         multigrid_methods,
         network_methods,
         order_methods,
         range_methods,
         tonal_methods,
+        tree_methods,
         value_methods,
     };
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)

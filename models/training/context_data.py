@@ -25,28 +25,13 @@ from dinp.encoder.placement import (
 )
 from dinp.encoder.planes import BIT_COST
 from dinp.encoder.pyramid import detail_gains
-from dinp.entropy import flag_coder, value_model
+from dinp.entropy import value_model
+from dinp.entropy.flag_coder import flag_samples
 from dinp.entropy.order import Order
 
 ROOT_LOG2 = 5
 FREE_SIDE_LOG2 = 3
 FREE_CROP = 192
-
-
-def flag_samples(flags: list[np.ndarray], shape: tuple[int, int], sides: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Features (m, 95) int16 and flags (m,) bool of all cells of one pyramid, as the coder sees them."""
-    features, targets = [], []
-
-    def network(x: np.ndarray) -> np.ndarray:
-        features.append(x.astype(np.int16))
-        return np.zeros((x.shape[0], 1), dtype=np.int64)
-
-    def code(level: int, cells: np.ndarray, _log_odds: np.ndarray) -> np.ndarray:
-        targets.append(flags[level][cells[:, 0], cells[:, 1]])
-        return targets[-1]
-
-    flag_coder.code_flags(shape, sides, network, code)
-    return np.concatenate(features), np.concatenate(targets)
 
 
 def value_samples(plane: np.ndarray, trial: Trial, step_index: int) -> dict[str, np.ndarray]:

@@ -8,8 +8,11 @@ from dinp.bitstream.steps import STEP_TABLE, quantise, steps_of
 from dinp.bitstream.structure import known_data_of_mask, known_data_of_tree
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.fixed import IntegerNetwork
-from dinp.entropy.flag_coder import load_network
+from dinp.entropy.flag_coder import code_flags, flag_samples, load_network, probability
+from dinp.entropy.mask_coder import decode_mask, encode_mask
 from dinp.entropy.order import Order
+from dinp.entropy.tree import Tree
+from dinp.entropy.tree_coder import decode_tree, encode_tree
 from dinp.entropy.value_coder import _values, decode_values, encode_values
 from dinp.entropy.value_model import MAX_LEVEL, RADIUS, network
 from dinp.errors import DinpError
@@ -34,6 +37,70 @@ def test_order_and_neighbours(shape, seed):
         order = Order(known.y, known.x, shape)
     for name in ("number", "by_pass", "bounds", "grids"):
         assert np.array_equal(getattr(order, name), getattr(compiled, name)), name
+
+
+def coded_structure(structure):
+    encoder = RangeEncoder()
+    (encode_tree if isinstance(structure, Tree) else encode_mask)(encoder, structure)
+    return encoder.finish(), encoder.information
+
+
+def decoded_structure(data, structure, root_log2):
+    decoder = RangeDecoder(data)
+    try:
+        if isinstance(structure, Tree):
+            return [
+                split.tolist() for split in decode_tree(decoder, structure.shape, root_log2).splits
+            ], decoder._position()
+        return decode_mask(decoder, structure.shape).tolist(), decoder._position()
+    except DinpError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_structures(shape, seed):
+    """Streams of trees and free masks, sound and damaged; leaves and their places."""
+    rng = np.random.default_rng(seed)
+    root_log2 = int(rng.integers(1, 8))
+    structure = random_tree(shape, int(rng.integers(1, 900)), seed, root_log2)
+    if seed % 3 == 0:
+        structure = rng.random(shape) < rng.choice([0, 0.02, 0.3, 1.0])
+    data, information = coded_structure(structure)
+    damaged = bytearray(data)
+    if damaged:
+        damaged[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+    streams = [data, bytes(damaged), data[: len(data) // 2], rng.bytes(len(data)), b""]
+    compiled = [decoded_structure(stream, structure, root_log2) for stream in streams]
+    whole = structure.splits if isinstance(structure, Tree) else structure
+    assert compiled[0][0] == (whole.tolist() if isinstance(whole, np.ndarray) else [split.tolist() for split in whole])
+    known = known_data_of_tree(structure) if isinstance(structure, Tree) else None
+    with without_kernels():
+        assert coded_structure(structure) == (data, information)
+        assert [decoded_structure(stream, structure, root_log2) for stream in streams] == compiled
+        if known:
+            plain = known_data_of_tree(structure)
+            for name in ("y", "x", "side", "label", "mask"):
+                assert np.array_equal(getattr(known, name), getattr(plain, name)), name
+                assert getattr(known, name).dtype == getattr(plain, name).dtype, name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_features_that_training_sees_are_those_of_the_coder(shape, seed):
+    """Its walk goes by the features in numpy, that of the coder by kernels."""
+    if shape == (1, 1):
+        pytest.skip("a picture of one pixel has no flags")
+    tree = random_tree(shape, 200, seed)
+    features, flags = flag_samples(tree.splits, shape, tree.sides)
+    ones = []
+
+    def code(level, cells, probabilities):
+        ones.append(probabilities)
+        return tree.splits[level].ravel()[cells]
+
+    code_flags(shape, tree.sides, "tree", code)
+    assert flags.size == sum(part.size for part in ones)
+    odds = load_network("tree")(features.astype(np.int64))[:, 0]
+    assert np.array_equal(probability(odds, "tree"), np.concatenate(ones))
 
 
 @pytest.mark.parametrize("size", [1, 2, 300, 1000])
