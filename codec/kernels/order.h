@@ -34,7 +34,9 @@ static inline int64_t order_cell(const order_grids *order, int k, int64_t y, int
     return ((y >> k) + ORDER_BORDER) * order->columns[k] + (x >> k) + ORDER_BORDER;
 }
 
-/* Indices of the decoded neighbours of a value of pass `p` at (y, x), -1 where there is none; how many there are. */
+/* Indices of the decoded neighbours of a value of pass `p` at (y, x), -1 where there is none; how many there are.
+   Representatives at larger spacings are always of earlier passes, and so are, in the second half of a spacing, those
+   of blocks of the other parity. */
 static inline int order_neighbours(const order_grids *order, const uint8_t *number, int p, int64_t y, int64_t x,
                                    int32_t neighbours[ORDER_NEIGHBOURS])
 {
@@ -50,7 +52,8 @@ static inline int order_neighbours(const order_grids *order, const uint8_t *numb
         neighbours[j] = -1;
         for (int s = 0; s < 3 && cell[s]; s++) {
             int32_t candidate = cell[s][dy * columns[s] + dx];
-            if (candidate >= 0 && number[candidate] < p) {
+            int early = s > 0 || ((p & 1) && (dy == 0 || dx == 0));
+            if (candidate >= 0 && (early || number[candidate] < p)) {
                 neighbours[j] = candidate;
                 found++;
                 break;
