@@ -15,6 +15,7 @@ SOURCES = [
     "network",
     "order",
     "range",
+    "samples",
     "tonal",
     "tree",
     "values",

@@ -11,6 +11,7 @@ extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
 extern PyMethodDef range_methods[];
+extern PyMethodDef sample_methods[];
 extern PyMethodDef tonal_methods[];
 extern PyMethodDef tree_methods[];
 extern PyMethodDef value_methods[];
@@ -26,6 +27,7 @@ static int add_methods(PyObject *module)
         network_methods,
         order_methods,
         range_methods,
+        sample_methods,
         tonal_methods,
         tree_methods,
         value_methods,
