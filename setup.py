@@ -7,6 +7,7 @@ from setuptools import Extension, setup
 
 SOURCES = [
     "binarisation",
+    "colours",
     "cracks",
     "flags",
     "krylov",

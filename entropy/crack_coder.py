@@ -154,7 +154,7 @@ def class_of(distance: int) -> int:
     return min(2 * log + (distance >> (log - 1) & 1), 15)
 
 
-def _make_masks() -> list[list[int]]:
+def make_masks(windows: tuple[int, ...]) -> list[list[int]]:
     """Bits of the windows' rows that each of the contexts of the nearest cracks looks at.
 
     Cracks are ordered by their distance from (1/4, 1/4), the middle of the two at hand, the vertex being the origin.
@@ -167,9 +167,33 @@ def _make_masks() -> list[list[int]]:
                 cracks.append((y * y + x * x, row, 2 * pixel + left))
     cracks.sort(key=lambda crack: crack[0])
     masks = []
-    for count in _WINDOWS:
+    for count in windows:
         masks.append([sum(1 << bit for _, row, bit in cracks[:count] if row == k) for k in range(4)])
     return masks
+
+
+def trace_contour(cell: list[list[int]], y: int, x: int, d: int) -> int:
+    """The way back along the contour from the vertex above left of a pixel: 16 steps of 2 bits, first on top.
+
+    It begins in the direction d (0 up, 1 right, 2 down, 3 left). A step is 0 straight on, 1 to the left, 2 to the
+    right, or 3 where there are several ways (straight on is preferred, then left) or none: then all that follow are
+    3 as well.
+    """
+    y, x, way = y + 4, x + 16, 0
+    for k in range(16):
+        y, x = y + (0, 0, 1, 0)[d] - (d == 0), x + (0, 1, 0, -1)[d]
+        arms = [cell[y - 1][x] >> 1, cell[y][x] & 1, cell[y][x] >> 1, cell[y][x - 1] & 1]
+        arms[(d + 2) & 3] = 0
+        turn = 3
+        if sum(arms) == 1:
+            turn = 0 if arms[d] else 1 if arms[(d + 3) & 3] else 2
+        way = way << 2 | turn
+        if not any(arms):
+            rest = 2 * (15 - k)
+            return way << rest | (1 << rest) - 1
+        if not arms[d]:
+            d = (d + 3) & 3 if arms[(d + 3) & 3] else (d + 1) & 3
+    return way
 
 
 class _CrackModel:
@@ -179,7 +203,7 @@ class _CrackModel:
         self._height, self._width = shape
         self._mixer = Mixer(_SHAPE, _SHAPE.initial(_PARAMETERS, _WEIGHT))
         self._quiet = [_START] * (_CLASSES * _CLASSES)
-        self._masks = _make_masks()
+        self._masks = make_masks(_WINDOWS)
         self._bits = next((b for b in range(10, 18) if 1 << (b + 4) >= shape[0] * shape[1]), 18)
 
     def code(
@@ -269,8 +293,8 @@ class _CrackModel:
         """Hashes of the contexts, and the way along the contour."""
         up, left = arms
         w0, w1 = window[:2]
-        way_up = self._trace(y, x, 0) if up else 0
-        way_left = self._trace(y, x, 3) if left else 0
+        way_up = trace_contour(self._cell, y, x, 0) if up else 0
+        way_left = trace_contour(self._cell, y, x, 3) if left else 0
         chain = way_up if up else way_left
         arm = up | left << 1
         hashes = []
@@ -288,26 +312,3 @@ class _CrackModel:
         hashes.append(((w1 >> 6) * _A + (w0 >> 28) * _B) & _M)
         hashes.append(((w0 >> 14) * _A + (w1 & 0x0003C000) * _B) & _M)
         return hashes, chain
-
-    def _trace(self, y: int, x: int, d: int) -> int:
-        """The way back along the contour from the vertex above left of a pixel: 16 steps of 2 bits, first on top.
-
-        It begins in the direction d (0 up, 1 right, 2 down, 3 left). A step is 0 straight on, 1 to the left, 2 to the
-        right, or 3 where there are several ways (straight on is preferred, then left) or none: then all that follow are
-        3 as well.
-        """
-        y, x, way = y + 4, x + 16, 0
-        for k in range(16):
-            y, x = y + (0, 0, 1, 0)[d] - (d == 0), x + (0, 1, 0, -1)[d]
-            arms = [self._cell[y - 1][x] >> 1, self._cell[y][x] & 1, self._cell[y][x] >> 1, self._cell[y][x - 1] & 1]
-            arms[(d + 2) & 3] = 0
-            turn = 3
-            if sum(arms) == 1:
-                turn = 0 if arms[d] else 1 if arms[(d + 3) & 3] else 2
-            way = way << 2 | turn
-            if not any(arms):
-                rest = 2 * (15 - k)
-                return way << rest | (1 << rest) - 1
-            if not arms[d]:
-                d = (d + 3) & 3 if arms[(d + 3) & 3] else (d + 1) & 3
-        return way

@@ -111,7 +111,7 @@ typedef struct {
 } mix_tables;
 
 /* A history is (11 n0 + n1) 2 + last bit; a bit adds one to its count, up to 10, and halves the other above 2. */
-static void mix_make_tables(mix_tables *t)
+static inline void mix_make_tables(mix_tables *t)
 {
     int32_t x = -MIX_STRETCH_MAX;
     for (int32_t p = 0; p < 4096; p++) { /* the least x whose logistic function reaches the middle of the cell */

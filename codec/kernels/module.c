@@ -4,6 +4,7 @@
 
 /* one table a file */
 extern PyMethodDef binarisation_methods[];
+extern PyMethodDef colour_methods[];
 extern PyMethodDef crack_methods[];
 extern PyMethodDef flag_methods[];
 extern PyMethodDef krylov_methods[];
@@ -20,6 +21,7 @@ static int add_methods(PyObject *module)
 {
     PyMethodDef *tables[] = {
         binarisation_methods,
+        colour_methods,
         crack_methods,
         flag_methods,
         krylov_methods,
