@@ -137,6 +137,14 @@ class Curve:
         bpp = np.union1d(self.bpp[inside], ends)
         return Curve(bpp, self.at(bpp)) if len(bpp) >= 2 else None
 
+    def below(self, value: float) -> "Curve":
+        """The part up to a value, to which the rate is interpolated; the whole curve if it does not reach it."""
+        inside = self.values < value
+        if not inside.any() or self.values[-1] <= value:
+            return self
+        rate = np.exp(PchipInterpolator(self.values, np.log(self.bpp))(value))
+        return Curve(np.append(self.bpp[inside], rate), np.append(self.values[inside], value))
+
 
 def distortion(values: np.ndarray, metric: str) -> np.ndarray:
     """What the hull is taken of: mean squared error up to a factor, or distance from the value for equal pictures."""
@@ -166,9 +174,13 @@ def hull(bpp: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return np.array(kept)
 
 
-def curve_of(series: Series, metric: str = "psnr") -> Curve | None:
-    """The curve of a codec on a picture; None without a finite value of the metric."""
-    points = [(row["bpp"], row[metric]) for row in series.rows if row.get(metric) is not None]
+def curve_of(series: Series, metric: str = "psnr", exact: float | None = None) -> Curve | None:
+    """The curve of a codec on a picture; None without a finite value of the metric.
+
+    `exact` stands for a missing value, which equal pictures have; by default such points are left out.
+    """
+    points = [(row["bpp"], exact if row.get(metric) is None else row[metric]) for row in series.rows]
+    points = [point for point in points if point[1] is not None]
     if not points:
         return None
     bpp, values = np.array(points, dtype=np.float64).T

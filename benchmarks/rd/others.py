@@ -15,7 +15,7 @@ from dinp.benchmarks.environment import library
 from dinp.benchmarks.rd.codec import Codec
 
 
-class _PillowCodec(Codec):
+class PillowCodec(Codec):
     """A codec that ships with Pillow."""
 
     format: ClassVar[str]
@@ -41,7 +41,7 @@ class _PillowCodec(Codec):
             return image
 
 
-class Jpeg(_PillowCodec):
+class Jpeg(PillowCodec):
     """JPEG with optimised Huffman tables."""
 
     name = "jpeg"
@@ -54,7 +54,7 @@ class Jpeg(_PillowCodec):
         return {"quality": int(setting), "optimize": True}
 
 
-class Jpeg2000(_PillowCodec):
+class Jpeg2000(PillowCodec):
     """JPEG 2000 with the irreversible wavelet; without mct=1 colour files would be several dB worse."""
 
     name = "jpeg2000"
@@ -89,7 +89,7 @@ class Jpeg2000(_PillowCodec):
         return options | ({"mct": 1} if planes == 3 else {})
 
 
-class WebP(_PillowCodec):
+class WebP(PillowCodec):
     """Lossy WebP."""
 
     name = "webp"
@@ -102,7 +102,7 @@ class WebP(_PillowCodec):
         return {"quality": int(setting), "method": 6}
 
 
-class Avif(_PillowCodec):
+class Avif(PillowCodec):
     """AVIF as Pillow makes it, which libavif tunes for looks, at its slower speed 4."""
 
     name = "avif"

@@ -92,12 +92,17 @@ def tables(
 
 
 def provenance(measured: Measured) -> str:
+    """One sentence for each kind of run of the measurements."""
+    return provenance_of(measured.runs)
+
+
+def provenance_of(runs: Iterable[dict]) -> str:
     """One sentence for each kind of run: when, of which commit, and with what."""
     sentences = []
-    for run in measured.runs:
+    for run in runs:
         commit = f", commit {run['commit'][:10]}{' with changes' if run['modified'] else ''}" if run["commit"] else ""
         jobs = f", {run['jobs']} at a time" if run["jobs"] > 1 else ""
-        codecs = [version for version in run["codecs"].values() if version.startswith("Pillow")]
+        codecs = [version for name, version in run["codecs"].items() if not name.startswith("dinp")]
         libraries = ", ".join(dict.fromkeys(part for version in codecs for part in version.split(", ")))
         place = f"{run['cpu']} ({run['cpus']} cores{jobs})"
         sentences.append(f"Measured {run['date'][:10]}{commit} on {place}{libraries and '; '}{libraries}.")
@@ -238,7 +243,7 @@ def bd_table(
             rates = [rate for rate in _bd_by_picture(curves[anchor], pictures).values() if rate is not None]
             common = [name for name in pictures if name in curves[anchor]]
             partial = "" if len(rates) == len(common) else f" ({len(rates)})"
-            line.append(_percent(fmean(rates) if rates else None) + partial)
+            line.append(percent(fmean(rates) if rates else None) + partial)
         line += _spread(curves[anchors[-1]], pictures) if anchors else []
         rows = [row for one in by_codec[codec].values() for row in one.rows if LOW <= row["bpp"] <= HIGH]
         line += [f"{fmean(row[name] for row in rows):.3f}" if rows else DASH for name in ("encode_s", "decode_s")]
@@ -260,8 +265,8 @@ def _spread(anchor: dict[str, Curve], pictures: dict[str, Curve]) -> list[str]:
     rates = [rate for rate in _bd_by_picture(anchor, pictures).values() if rate is not None]
     common = [name for name in pictures if name in anchor]
     of_anchor, of_codec = (mean_curve([side[name] for name in common]) for side in (anchor, pictures))
-    told = f"{_percent(min(rates))} to {_percent(max(rates))}" if rates else DASH
-    return [told, _percent(bd_rate(of_anchor, of_codec))]
+    told = f"{percent(min(rates))} to {percent(max(rates))}" if rates else DASH
+    return [told, percent(bd_rate(of_anchor, of_codec))]
 
 
 def picture_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) -> Table:
@@ -269,7 +274,7 @@ def picture_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) 
     pairs = [(codec, anchor) for anchor in ANCHORS if anchor in curves for codec in curves if codec != anchor]
     columns = {pair: _bd_by_picture(curves[pair[1]], curves[pair[0]]) for pair in pairs}
     names = sorted({name for pictures in curves.values() for name in pictures})
-    lines = tuple((name, *(_percent(columns[pair].get(name)) for pair in pairs)) for name in names)
+    lines = tuple((name, *(percent(columns[pair].get(name)) for pair in pairs)) for name in names)
     head = ("picture", *(f"{NAMES[codec]} / {NAMES[anchor]}" for codec, anchor in pairs))
     note = "On each picture: the first codec's BD-rate against the second's."
     return Table(f"{title}: BD-rate ({NAMES[metric]}) on each picture", head, lines, note)
@@ -279,5 +284,6 @@ def _bd_by_picture(anchor: dict[str, Curve], codec: dict[str, Curve]) -> dict[st
     return {name: bd_rate(anchor[name], curve) for name, curve in codec.items() if name in anchor}
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A BD-rate as text."""
     return DASH if value is None else f"{value:+.1f} %".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,83 @@
+"""Writes the README's one table: how many more or fewer bits dinp needs than other codecs, by kind of picture.
+
+    python -m dinp.benchmarks.rd.headline benchmarks/results/rd_*.json [--readme README.md]
+
+A row is a set of pictures in one mode, a column another codec, a cell the mean of the pictures' BD-rates in PSNR:
+over 0.05-0.5 bits per pixel, of the set `smooth` as `dinp.benchmarks.rd.smooth` tells.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import click
+
+from dinp.benchmarks.rd import smooth
+from dinp.benchmarks.rd.curves import HIGH, LOW, Curve, Measured, Series, bd_rate, curve_of, load_measured
+from dinp.benchmarks.rd.tables import DASH, NAMES, percent
+from dinp.benchmarks.readme import END, markdown_table, replace_section
+from dinp.errors import DinpError
+
+ANCHORS = smooth.ANCHORS
+MARKER = "<!-- headline -->"
+NOTE = (
+    "BD-rate of dinp in PSNR, whole files: negative means that dinp needs fewer bits. *AVIF, PSNR* is AVIF tuned for "
+    "PSNR, the strongest; *AVIF* is tuned for looks, as it is by default."
+)
+
+
+def _mean(
+    test: dict[str, Series], anchor: dict[str, Series], curve: Callable[[Series], Curve | None], low: float, high: float
+) -> str:
+    """The mean BD-rate over the pictures that both codecs have, and how many these are if not all of the first's."""
+    common = sorted(set(test) & set(anchor))
+    rates = [bd_rate(curve(anchor[name]), curve(test[name]), low, high) for name in common]
+    known = [rate for rate in rates if rate is not None]
+    partial = "" if len(known) == len(test) else f" ({len(known)})"
+    return (percent(fmean(known)) if known else DASH) + partial
+
+
+def headline(measured: Measured) -> str:
+    """The table as Markdown, and how to read it.
+
+    Raises
+    ------
+    DinpError
+        Nothing of dinp was measured.
+    """
+    lines = []
+    for group in measured.groups():
+        by_codec = measured.of(group)
+        own = by_codec.get("dinp")
+        if own is None:
+            continue
+        name, curve, low, high = ", ".join(group), curve_of, LOW, HIGH
+        if group[0] == "smooth":
+            curve, low, high = smooth.smooth_curve, smooth.LOW, smooth.HIGH
+            own = {path: one for path, one in own.items() if Path(path).stem in smooth.PIECEWISE_SMOOTH}
+            name = "disparity, flow, drawings"
+        cells = [_mean(own, by_codec.get(anchor, {}), curve, low, high) for anchor in ANCHORS]
+        lines.append((f"{name} ({len(own)})", *cells))
+    if not lines:
+        raise DinpError("nothing of dinp was measured: give result files of it, too")
+    kept = [k for k in range(len(ANCHORS)) if any(line[k + 1][0] != DASH for line in lines)]
+    head = ("pictures", *(NAMES[ANCHORS[k]] for k in kept))
+    table = markdown_table(head, [(line[0], *(line[k + 1] for k in kept)) for line in lines])
+    return f"{table}\n\n{NOTE}"
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--readme", type=click.Path(path_type=Path), help=f"Write into this file, between {MARKER} and {END}.")
+def main(results: Sequence[Path], readme: Path | None) -> None:
+    """Print the table of mean BD-rates as Markdown."""
+    text = headline(load_measured(results))
+    if readme is None:
+        click.echo(text)
+    else:
+        replace_section(readme, MARKER, text)
+        click.echo(readme)
+
+
+if __name__ == "__main__":
+    main()

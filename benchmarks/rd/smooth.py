@@ -1,0 +1,140 @@
+"""Measures piecewise smooth pictures: disparity, flow, thermal, drawings; they reach far lower rates and higher PSNR.
+
+    python -m dinp.benchmarks.rd.smooth run --pictures SMOOTH --out rd_smooth.json [--codecs dinp]
+    python -m dinp.benchmarks.rd.smooth table rd_smooth.json rd_smooth_others.json [--readme docs/benchmarks.md]
+
+BD-rates as elsewhere (`dinp.benchmarks.rd.curves`), but over 0.02-0.6 bits per pixel and up to 60 dB: above, errors are
+those of single grey levels here and there, and some codecs end in files without loss.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import click
+
+from dinp.benchmarks.rd.codecs import CODECS, codecs_named
+from dinp.benchmarks.rd.curves import Curve, Measured, Series, bd_rate, curve_of, load_measured
+from dinp.benchmarks.rd.own import PSNR_CAP, Dinp
+from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
+from dinp.benchmarks.rd.tables import DASH, NAMES, Table, markdown, percent
+from dinp.benchmarks.readme import END, replace_section
+from dinp.errors import DinpError
+
+LOW, HIGH = 0.02, 0.6  # bits per pixel
+TOP = 60.0  # dB
+ANCHORS = ("avif-psnr", "avif", "heic", "jpegxl", "webp", "jpeg2000")
+# Disparity, flow and drawings; thermal pictures and paintings, which are noisy, count apart.
+PIECEWISE_SMOOTH = (
+    "tsukuba_disparity",
+    "cones_disparity",
+    "teddy_disparity",
+    "aloe_disparity",
+    "flow_u",
+    "flow_v",
+    "graph",
+    "cartoon",
+)
+QUALITIES = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 57, 65, 72, 80, 88, 95, 100)
+MARKER = "<!-- smooth -->"
+
+
+def smooth_curve(series: Series) -> Curve | None:
+    """The curve up to 60 dB; a file without loss counts as one of 100 dB."""
+    curve = curve_of(series, exact=PSNR_CAP)
+    return curve and curve.below(TOP)
+
+
+def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHORS) -> Table:
+    """BD-rates of a codec on each picture, and their means over the piecewise smooth ones and over all.
+
+    Raises
+    ------
+    DinpError
+        The codec, or all anchors, were not measured in grey.
+    """
+    found: dict[str, dict[str, Curve]] = {}
+    for one in measured.series:
+        if one.mode == "grey" and (curve := smooth_curve(one)):
+            found.setdefault(one.codec, {})[Path(one.picture).stem] = curve
+    anchors = [anchor for anchor in anchors if anchor in found and anchor != codec]
+    if codec not in found or not anchors:
+        raise DinpError(f"{codec} was not measured together with any of {', '.join(ANCHORS)}")
+    rates = {
+        name: [bd_rate(found[anchor].get(name), curve, LOW, HIGH) for anchor in anchors]
+        for name, curve in found[codec].items()
+    }
+    order = [name for name in PIECEWISE_SMOOTH if name in rates]
+    others = sorted(set(rates) - set(order))
+    lines = [(name, *map(percent, rates[name])) for name in order]
+    if order:
+        lines.append((f"mean of {len(order)}", *_means(rates, order)))
+    lines += [(name, *map(percent, rates[name])) for name in others]
+    lines.append((f"mean of {len(rates)}", *_means(rates, list(rates))))
+    sets = ", ".join(dict.fromkeys(one.set for one in measured.series))
+    return Table(
+        f"{sets}, grey: BD-rate (PSNR) of {NAMES[codec]} against",
+        ("picture", *(NAMES[anchor] for anchor in anchors)),
+        tuple(lines),
+        f"BD-rate over {LOW:g}-{HIGH:g} bits per pixel and up to {TOP:g} dB: negative means fewer bits at equal PSNR. "
+        "In brackets: on how many pictures both codecs reach a common PSNR, if not on all.",
+    )
+
+
+def _means(rates: dict[str, list[float | None]], names: Sequence[str]) -> list[str]:
+    cells = []
+    for column in zip(*(rates[name] for name in names), strict=True):
+        known = [rate for rate in column if rate is not None]
+        partial = "" if len(known) == len(column) else f" ({len(known)})"
+        cells.append((percent(fmean(known)) if known else DASH) + partial)
+    return cells
+
+
+@click.group()
+def main() -> None:
+    """Measure piecewise smooth pictures."""
+
+
+@main.command()
+@click.option("--pictures", type=click.Path(path_type=Path), required=True, help="Folder of the pictures.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file; continued if it exists.")
+@click.option("--codecs", default="dinp", show_default=True, help="Names, with commas between them.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+def run(pictures: Path, out: Path, codecs: str, jobs: int) -> None:
+    """Measure codecs in grey, and write JSON."""
+    chosen = codecs_named(codecs.split(","))
+    tasks = []
+    for codec in chosen:
+        own = isinstance(codec, Dinp)
+        settings = QUALITIES if own else codec.settings
+        tasks += [
+            Task(codec.name, "grey", path, settings, ("psnr", "ssim"), None if own else HIGH)
+            for path in pictures_in(pictures)
+        ]
+    results = Results(out, "smooth", chosen, jobs)
+    pending = list(results.pending(tasks))
+    with click.progressbar(length=len(pending), label="measuring", file=sys.stderr) as bar:
+        failures = run_tasks(pending, results, jobs, lambda: bar.update(1))
+    for failure in failures:
+        click.echo(f"Error: {failure}", err=True)
+    sys.exit(bool(failures))
+
+
+@main.command()
+@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--codec", type=click.Choice(tuple(CODECS)), default="dinp", show_default=True, help="Whose BD-rates.")
+@click.option("--readme", type=click.Path(path_type=Path), help=f"Write into this file, between {MARKER} and {END}.")
+def table(results: tuple[Path, ...], codec: str, readme: Path | None) -> None:
+    """Print the table of BD-rates as Markdown."""
+    measured = load_measured(results)
+    text = markdown([smooth_table(measured, codec)], measured)
+    if readme is None:
+        click.echo(text)
+    else:
+        replace_section(readme, MARKER, text)
+        click.echo(readme)
+
+
+if __name__ == "__main__":
+    main()
