@@ -1,4 +1,4 @@
-"""Rate against distortion: dinp and the codecs that ship with Pillow, on any folder of pictures.
+"""Rate against distortion: dinp and other codecs, on any folder of pictures.
 
     dinp bench rd run --pictures DIR --out rd.json [--mode grey|colour|both] [--codecs dinp,jpeg,...] [--jobs N]
     dinp bench rd table rd.json [more.json ...] [--metric METRIC] [--readme README.md]
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import click
 
-from dinp.benchmarks.rd.codecs import CODECS, COMPARED, Dinp, codecs_named
+from dinp.benchmarks.rd.codecs import CODECS, COMPARED, codecs_named
 from dinp.benchmarks.rd.metrics import METRICS, check_metrics
+from dinp.benchmarks.rd.own import Dinp
 from dinp.benchmarks.rd.runs import MODES, Results, Task, pictures_in, run_tasks
 from dinp.benchmarks.readme import END, replace_section
 from dinp.cli.options import NAMES, NUMBERS, PATH, Number
@@ -47,7 +48,7 @@ def rd() -> None:
     type=NAMES,
     default=",".join(COMPARED),
     show_default=True,
-    help="Also dinp1, dinp3, dinp1-plain, dinp3-plain.",
+    help="Also dinp1, dinp3, dinp1-plain, dinp3-plain, heic.",
 )
 @click.option(
     "--qualities", type=NUMBERS, help=f"Settings of dinp.  [default: {','.join(map(str, CODECS['dinp'].settings))}]"

@@ -1,6 +1,6 @@
 """Writes the README's one table: how many more or fewer bits dinp needs than other codecs, by kind of picture.
 
-    python -m dinp.benchmarks.rd.headline benchmarks/results/rd_*.json [--readme README.md]
+    dinp bench headline benchmarks/results/rd_*.json [--readme README.md]
 
 A row is a set of pictures in one mode, a column another codec, a cell the mean of the pictures' BD-rates in PSNR:
 over 0.05-0.5 bits per pixel, of the set `smooth` as `dinp.benchmarks.rd.smooth` tells.
@@ -16,6 +16,7 @@ from dinp.benchmarks.rd import smooth
 from dinp.benchmarks.rd.curves import HIGH, LOW, Curve, Measured, Series, bd_rate, curve_of, load_measured
 from dinp.benchmarks.rd.tables import DASH, NAMES, percent
 from dinp.benchmarks.readme import END, markdown_table, replace_section
+from dinp.cli.options import PATH
 from dinp.errors import DinpError
 
 ANCHORS = smooth.ANCHORS
@@ -37,7 +38,7 @@ def _mean(
     return (percent(fmean(known)) if known else DASH) + partial
 
 
-def headline(measured: Measured) -> str:
+def headline_table(measured: Measured) -> str:
     """The table as Markdown, and how to read it.
 
     Raises
@@ -67,17 +68,13 @@ def headline(measured: Measured) -> str:
 
 
 @click.command()
-@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--readme", type=click.Path(path_type=Path), help=f"Write into this file, between {MARKER} and {END}.")
-def main(results: Sequence[Path], readme: Path | None) -> None:
+@click.argument("results", type=PATH, nargs=-1, required=True)
+@click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
+def headline(results: Sequence[Path], readme: Path | None) -> None:
     """Print the table of mean BD-rates as Markdown."""
-    text = headline(load_measured(results))
+    text = headline_table(load_measured(results))
     if readme is None:
         click.echo(text)
     else:
         replace_section(readme, MARKER, text)
         click.echo(readme)
-
-
-if __name__ == "__main__":
-    main()

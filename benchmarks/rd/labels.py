@@ -1,6 +1,6 @@
 """Makes nine label maps, as data sets of segmentations have them: 21 classes, to be coded without loss.
 
-    python -m dinp.benchmarks.rd.labels --photographs KODAK --out labels
+    dinp bench labels --photographs KODAK --out labels
 
 Four photographs of the Kodak suite, each segmented by Felzenszwalb's method and by SLIC (scikit-image), and its picture
 `coins`, thresholded and labelled. The number of a segment becomes one of 21 classes by a hash, so that neighbours
@@ -16,6 +16,7 @@ from PIL import Image
 
 from dinp.benchmarks.environment import library
 from dinp.benchmarks.rd.runs import load_picture
+from dinp.cli.options import PATH
 from dinp.errors import DinpError
 
 CLASSES = 21
@@ -50,15 +51,11 @@ def label_maps(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 @click.command()
-@click.option("--photographs", type=click.Path(path_type=Path), required=True, help="Folder of the Kodak suite.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the label maps.")
-def main(photographs: Path, out: Path) -> None:
+@click.option("--photographs", type=PATH, required=True, help="Folder of the Kodak suite.")
+@click.option("--out", type=PATH, required=True, help="Folder for the label maps.")
+def labels(photographs: Path, out: Path) -> None:
     """Make nine label maps of 21 classes."""
     out.mkdir(parents=True, exist_ok=True)
     for name, labels in label_maps(photographs):
         Image.fromarray(labels).save(out / f"{name}.png")
         click.echo(out / f"{name}.png")
-
-
-if __name__ == "__main__":
-    main()

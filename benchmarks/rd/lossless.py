@@ -1,8 +1,8 @@
 """Measures files without loss: bytes of each codec on label maps, disparity and drawings.
 
-    python -m dinp.benchmarks.rd.labels --photographs KODAK --out labels     # nine label maps
-    python -m dinp.benchmarks.rd.lossless run --pictures labels --out lossless_labels.json [--codecs dinp,png,...]
-    python -m dinp.benchmarks.rd.lossless table lossless_labels.json [--readme docs/benchmarks.md]
+    dinp bench labels --photographs KODAK --out labels     # nine label maps
+    dinp bench lossless run --pictures labels --out lossless_labels.json [--codecs dinp,png,...]
+    dinp bench lossless table lossless_labels.json [--readme docs/benchmarks.md]
 
 The JSON file holds, for each picture and codec, bytes of the whole file and seconds; a codec that is measured again
 replaces what the file has of it.
@@ -22,6 +22,9 @@ from dinp.benchmarks.rd.lossless_codecs import COMPARED, LOSSLESS
 from dinp.benchmarks.rd.runs import PACKAGES, load_picture, pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, replace_section
+from dinp.cli.options import NAMES as LIST
+from dinp.cli.options import PATH
+from dinp.cli.progress import say
 from dinp.errors import DinpError
 
 NAMES = {"dinp": "dinp", "png": "PNG", "webp": "WebP", "jpegxl": "JPEG XL", "avif": "AVIF", "crackle": "crackle + xz"}
@@ -94,26 +97,25 @@ def lossless_table(content: dict) -> Table:
 
 
 @click.group()
-def main() -> None:
+def lossless() -> None:
     """Measure files without loss."""
 
 
-@main.command()
-@click.option("--pictures", type=click.Path(path_type=Path), required=True, help="Folder of the pictures.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file; continued if it exists.")
-@click.option("--codecs", default=",".join(COMPARED), show_default=True, help="Also avif, crackle, rvl.")
+@lossless.command()
+@click.option("--pictures", type=PATH, required=True, help="Folder of the pictures.")
+@click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
+@click.option("--codecs", type=LIST, default=",".join(COMPARED), show_default=True, help="Also avif, crackle, rvl.")
 @click.option("--set", "name", help="Name of the set of pictures.  [default: the folder's]")
-def run(pictures: Path, out: Path, codecs: str, name: str | None) -> None:
+def run(pictures: Path, out: Path, codecs: tuple[str, ...], name: str | None) -> None:
     """Measure codecs, and write JSON."""
-    chosen = codecs.split(",")
-    for codec in chosen:
+    for codec in codecs:
         if codec not in LOSSLESS:
             raise DinpError(f"there is no lossless codec {codec}: choose among {', '.join(LOSSLESS)}")
         LOSSLESS[codec].check()
     before = load(out) if out.exists() else {"files": [], "runs": []}
-    kept = [one for one in before["files"] if one["codec"] not in chosen]
-    files, failures = measure(pictures_in(pictures), chosen)
-    versions = {codec: LOSSLESS[codec].version() for codec in chosen}
+    kept = [one for one in before["files"] if one["codec"] not in codecs]
+    files, failures = measure(pictures_in(pictures), codecs)
+    versions = {codec: LOSSLESS[codec].version() for codec in codecs}
     used = {one["codec"] for one in kept}
     runs = [one for one in before["runs"] if used & set(one["codecs"])]
     runs.append({**environment(PACKAGES), "jobs": 1, "codecs": versions})
@@ -123,13 +125,14 @@ def run(pictures: Path, out: Path, codecs: str, name: str | None) -> None:
     text = json.dumps(content, indent=1).removesuffix("\n}") + f',\n "files": [\n{lines}\n ]\n}}\n'
     out.write_text(text, encoding="utf-8")
     for failure in failures:
-        click.echo(f"Error: {failure}", err=True)
-    sys.exit(bool(failures))
+        say(f"Error: {failure}")
+    if failures:
+        sys.exit(1)
 
 
-@main.command()
-@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--readme", type=click.Path(path_type=Path), help=f"Write into this file, between {MARKER} and {END}.")
+@lossless.command()
+@click.argument("results", type=PATH, nargs=-1, required=True)
+@click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: tuple[Path, ...], readme: Path | None) -> None:
     """Print the tables as Markdown."""
     contents = [load(path) for path in results]
@@ -142,7 +145,3 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
     else:
         replace_section(readme, MARKER, text)
         click.echo(readme)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """Measures piecewise smooth pictures: disparity, flow, thermal, drawings; they reach far lower rates and higher PSNR.
 
-    python -m dinp.benchmarks.rd.smooth run --pictures SMOOTH --out rd_smooth.json [--codecs dinp]
-    python -m dinp.benchmarks.rd.smooth table rd_smooth.json rd_smooth_others.json [--readme docs/benchmarks.md]
+    dinp bench smooth run --pictures SMOOTH --out rd_smooth.json [--codecs dinp]
+    dinp bench smooth table rd_smooth.json rd_smooth_others.json [--readme docs/benchmarks.md]
 
 BD-rates as elsewhere (`dinp.benchmarks.rd.curves`), but over 0.02-0.6 bits per pixel and up to 60 dB: above, errors are
 those of single grey levels here and there, and some codecs end in files without loss.
@@ -20,6 +20,9 @@ from dinp.benchmarks.rd.own import PSNR_CAP, Dinp
 from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
 from dinp.benchmarks.rd.tables import DASH, NAMES, Table, markdown, percent
 from dinp.benchmarks.readme import END, replace_section
+from dinp.cli.options import NAMES as LIST
+from dinp.cli.options import PATH
+from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
 
 LOW, HIGH = 0.02, 0.6  # bits per pixel
@@ -92,18 +95,18 @@ def _means(rates: dict[str, list[float | None]], names: Sequence[str]) -> list[s
 
 
 @click.group()
-def main() -> None:
+def smooth() -> None:
     """Measure piecewise smooth pictures."""
 
 
-@main.command()
-@click.option("--pictures", type=click.Path(path_type=Path), required=True, help="Folder of the pictures.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file; continued if it exists.")
-@click.option("--codecs", default="dinp", show_default=True, help="Names, with commas between them.")
+@smooth.command()
+@click.option("--pictures", type=PATH, required=True, help="Folder of the pictures.")
+@click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
+@click.option("--codecs", type=LIST, default="dinp", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-def run(pictures: Path, out: Path, codecs: str, jobs: int) -> None:
+def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
     """Measure codecs in grey, and write JSON."""
-    chosen = codecs_named(codecs.split(","))
+    chosen = codecs_named(codecs)
     tasks = []
     for codec in chosen:
         own = isinstance(codec, Dinp)
@@ -114,17 +117,18 @@ def run(pictures: Path, out: Path, codecs: str, jobs: int) -> None:
         ]
     results = Results(out, "smooth", chosen, jobs)
     pending = list(results.pending(tasks))
-    with click.progressbar(length=len(pending), label="measuring", file=sys.stderr) as bar:
-        failures = run_tasks(pending, results, jobs, lambda: bar.update(1))
+    with counted("measuring", len(pending)) as done:
+        failures = run_tasks(pending, results, jobs, done)
     for failure in failures:
-        click.echo(f"Error: {failure}", err=True)
-    sys.exit(bool(failures))
+        say(f"Error: {failure}")
+    if failures:
+        sys.exit(1)
 
 
-@main.command()
-@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
+@smooth.command()
+@click.argument("results", type=PATH, nargs=-1, required=True)
 @click.option("--codec", type=click.Choice(tuple(CODECS)), default="dinp", show_default=True, help="Whose BD-rates.")
-@click.option("--readme", type=click.Path(path_type=Path), help=f"Write into this file, between {MARKER} and {END}.")
+@click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: tuple[Path, ...], codec: str, readme: Path | None) -> None:
     """Print the table of BD-rates as Markdown."""
     measured = load_measured(results)
@@ -134,7 +138,3 @@ def table(results: tuple[Path, ...], codec: str, readme: Path | None) -> None:
     else:
         replace_section(readme, MARKER, text)
         click.echo(readme)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,10 @@ from dinp.cli.lazy import LazyGroup
 
 HOMES = {
     "rd": ("dinp.benchmarks.rd.command:rd", "Measure rate against distortion, next to other codecs."),
+    "smooth": ("dinp.benchmarks.rd.smooth:smooth", "Measure piecewise smooth pictures."),
+    "lossless": ("dinp.benchmarks.rd.lossless:lossless", "Measure files without loss."),
+    "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes."),
+    "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
     "coding": ("dinp.benchmarks.speed.coding_speed:coding", "Time encoding and decoding."),

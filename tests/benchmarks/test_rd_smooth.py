@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from conftest import dinp_command
 from PIL import Image
 from skimage import data, measure
 
@@ -55,18 +55,18 @@ def test_table_of_smooth_pictures():
         smooth.smooth_table(Measured(tuple(found[:3]), ()), "dinp")
 
 
-def test_smooth_pictures_are_measured(tmp_path):
+def test_smooth_pictures_are_measured(tmp_path, capsys):
     folder = tmp_path / "pictures"
     folder.mkdir()
     Image.fromarray(data.camera()[100:148, 100:148]).save(folder / "graph.png")
     out = tmp_path / "rd.json"
-    done = CliRunner().invoke(
-        smooth.main, ["run", "--pictures", str(folder), "--out", str(out), "--codecs", "webp,jpeg2000"]
-    )
-    assert done.exit_code == 0, done.output
-    told = CliRunner().invoke(smooth.main, ["table", str(out), "--codec", "webp"])
-    assert "| graph |" in told.stdout
-    assert "BD-rate (PSNR) of WebP against" in told.stdout
+    assert dinp_command("bench", "smooth", "run", "--pictures", folder, "--out", out, "--codecs", "webp,jpeg2000") == 0
+    assert dinp_command("bench", "smooth", "table", out, "--codec", "webp") == 0
+    told = capsys.readouterr().out
+    assert "| graph |" in told
+    assert "BD-rate (PSNR) of WebP against" in told
+    assert dinp_command("bench", "smooth", "table", out) == 1
+    assert "Error: dinp was not measured together" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSLESS if name not in ("crackle", "rvl")])
@@ -118,10 +118,7 @@ def test_lossless_results_are_kept_by_codec(tmp_path):
     Image.fromarray(labels.classes(np.arange(40)[:, None] // 8 + np.arange(60) // 9)).save(folder / "a.png")
     out = tmp_path / "lossless.json"
     for codecs in ("png,webp", "webp,jpegxl"):
-        done = CliRunner().invoke(
-            lossless.main, ["run", "--pictures", str(folder), "--out", str(out), "--codecs", codecs]
-        )
-        assert done.exit_code == 0, done.output
+        assert dinp_command("bench", "lossless", "run", "--pictures", folder, "--out", out, "--codecs", codecs) == 0
     content = json.loads(out.read_text())
     assert [one["codec"] for one in content["files"]] == ["png", "webp", "jpegxl"]
     sizes = {one["codec"]: one["bytes"] for one in content["files"]}
@@ -131,16 +128,16 @@ def test_lossless_results_are_kept_by_codec(tmp_path):
     assert cells(table, "against the best of PNG, WebP, JPEG XL, AVIF")["PNG"] == f"{sizes['png'] / best:.2f}"
     page = tmp_path / "page.md"
     page.write_text("<!-- lossless -->\n<!-- end -->\n")
-    assert CliRunner().invoke(lossless.main, ["table", str(out), "--readme", str(page)]).exit_code == 0
+    assert dinp_command("bench", "lossless", "table", out, "--readme", page) == 0
     assert "maps: bytes without loss" in page.read_text()
 
 
 def test_headline(tmp_path):
     found = [series("avif-psnr", name, RATES, VALUES) for name in ("graph", "thermal")]
     found += [series("dinp", "graph", RATES / 2, VALUES), series("dinp", "thermal", RATES, VALUES)]
-    text = headline.headline(Measured(tuple(found), ()))
+    text = headline.headline_table(Measured(tuple(found), ()))
     assert "| pictures | AVIF, PSNR |" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| disparity")]
     assert row.startswith("| disparity, flow, drawings (1) | −50.")
     with pytest.raises(DinpError, match="nothing of dinp"):
-        headline.headline(Measured(tuple(found[:2]), ()))
+        headline.headline_table(Measured(tuple(found[:2]), ()))
