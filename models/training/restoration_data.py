@@ -104,8 +104,9 @@ def make(
     restore: bool = False,
     colour_share: float = COLOUR_SHARE,
     qualities: tuple[float, float] | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> tuple[list[Turn], list[bytes]]:
-    """Code every picture of a set ("train", "tune") once, or `limit` of them.
+    """Code every picture of a set ("train", "tune") once, or `limit` of them, or a part of these: every n-th from k on.
 
     With `restore` the encoder looks ahead to the shipped restoration, and makes what that one is to get in use. A share
     of the pictures is coded in colour; qualities are those of all rates, or from a range.
@@ -119,9 +120,11 @@ def make(
         raise DinpError("qualities go from a lower to a higher one, from 0 to 100")
     if not 0 <= colour_share <= 1:
         raise DinpError(f"the share of colour must be from 0 to 1, not {colour_share:g}")
+    if not 0 <= part[0] < part[1]:
+        raise DinpError(f"there is no part {part[0]} of {part[1]}")
     rng = np.random.default_rng(seed)
     turns, files = [], []
-    names = pictures(data, chosen, limit)
+    names = pictures(data, chosen, limit)[part[0] :: part[1]]
     for done, name in enumerate(names):
         with Image.open(Path(data) / name) as image:
             pixels = image.width * image.height

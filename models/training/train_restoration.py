@@ -7,7 +7,9 @@
 
 Trains on crops of 128 x 128 pixels (`--crop`) of grey, luma and chroma planes, those of low rates more often if wanted
 (`--low-rates`). The loss is the squared error over the squared error that diffusion alone leaves in the crop's whole
-plane, so that every rate and picture counts alike, as it does in dB. The folder `--out` receives `checkpoint.pt`,
+plane, so that every rate and picture counts alike, as it does in dB. A network is distilled from another by files of
+`dinp.models.training.restoration_planes` and `--distil SHARE`: by that share the target is the teacher's correction,
+which is the same as that share of the squared distance to it in the loss. The folder `--out` receives `checkpoint.pt`,
 `curve.json` and `weights.npz`, as those of `dinp.models.training.train`; `valid_db` in the curve is the mean gain in
 PSNR on whole planes of the tuning pictures, of the network itself: the restoration, which is the mean over both
 orientations, gains a little more.
@@ -20,82 +22,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dinp.errors import DinpError
 from dinp.models.networks.restoration import RestorationNetwork
 from dinp.models.training.processes import launched, world_size
-from dinp.models.training.restoration_data import Example, load_examples
+from dinp.models.training.restoration_crops import CROP, PIXELS, Crops, read_planes, to_tensors
+from dinp.models.training.restoration_data import Example
+from dinp.models.training.restoration_planes import correction
 from dinp.models.training.run import Run
 from dinp.models.weights.files import read_weights
-from dinp.restoration import MULTIPLE, correction_scale, network_input
-
-CROP = 128  # pixels
-PIXELS = 16 * CROP**2  # of a batch
-LEAST_ERROR = 0.5  # squared grey levels: planes that are better than this do not count more
-LOW_RATES = (7.0, 45.0)  # grey levels: steps of 0.05 to 0.3 bits per pixel, on photographs
-ALIGNED = MULTIPLE // 2  # of the network's pixels
-TRANSPOSED = [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]
-
-
-class Crops:
-    """Random crops of examples, in the network's own form.
-
-    Parameters
-    ----------
-    found : list of Example
-        At least `side` x `side` pixels each; smaller ones are left out.
-    side : int
-        Side of a crop, pixels, a multiple of 16. Crops begin at multiples of 16, where the network's blocks of all
-        strides lie as the cells of the tree do: as in whole planes.
-    low_rates : float
-        How much more often than others a plane is drawn whose step is one of low rates.
-    """
-
-    def __init__(self, found: Sequence[Example], side: int = CROP, low_rates: float = 1.0) -> None:
-        self.half = side // 2
-        self.inputs, self.targets, self.weight, size = [], [], [], []
-        for example in found:
-            plane = example.decoded
-            x = network_input(plane)
-            height, width = plane.mask.shape
-            error = example.original - plane.reconstruction
-            height, width = height - height % 2, width - width % 2
-            if min(height, width) < side:
-                continue
-            scale = correction_scale(plane.step)
-            blocks = (error[:height, :width] / scale).reshape(height // 2, 2, width // 2, 2)
-            self.inputs.append(x[:, : height // 2, : width // 2].astype(np.float16))
-            self.targets.append(blocks.transpose(1, 3, 0, 2).reshape(4, height // 2, width // 2).astype(np.float16))
-            self.weight.append(scale**2 / max(LEAST_ERROR, float(np.mean(error**2))))
-            low, high = LOW_RATES
-            size.append(height * width * (low_rates if low <= plane.step <= high else 1.0))
-        if not size:
-            raise DinpError(f"there is no plane of {side} x {side} pixels or more to train on")
-        self.share = np.array(size, dtype=np.float64) / sum(size)
-
-    def draw(self, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Inputs (B, 10, S, S), targets (B, 4, S, S) and weights (B,), float32; S is half the side of a crop."""
-        half = self.half
-        x = np.empty((batch, 10, half, half), dtype=np.float32)
-        t = np.empty((batch, 4, half, half), dtype=np.float32)
-        w = np.empty(batch, dtype=np.float32)
-        for b, i in enumerate(rng.choice(self.share.size, size=batch, p=self.share)):
-            _, height, width = self.inputs[i].shape
-            y0, x0 = (ALIGNED * int(rng.integers((side - half) // ALIGNED + 1)) for side in (height, width))
-            x[b] = self.inputs[i][:, y0 : y0 + half, x0 : x0 + half]
-            t[b] = self.targets[i][:, y0 : y0 + half, x0 : x0 + half]
-            w[b] = self.weight[i]
-            if rng.integers(2):  # known pixels stand at the lower right of a cell's centre: transposing keeps that
-                x[b] = x[b][TRANSPOSED].transpose(0, 2, 1)
-                t[b] = t[b][TRANSPOSED[:4]].transpose(0, 2, 1)
-        return x, t, w
-
-
-def to_tensors(x: np.ndarray, t: np.ndarray, w: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """What `Crops.draw` gives, on a device."""
-    x_, t_, w_ = (torch.as_tensor(a).to(device, non_blocking=True) for a in (x, t, w))
-    return x_.contiguous(memory_format=torch.channels_last), t_, w_
 
 
 def widen(network: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
@@ -123,21 +58,19 @@ def widen(network: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
         tensor[tuple(slice(n) for n in old.shape)] = old
 
 
+def gain(example: Example, change: np.ndarray) -> float:
+    """Gain in PSNR of a plane by what is added to it (H, W), dB."""
+    plane = example.decoded
+    error = [
+        np.mean((np.clip(u, 0, 255) - example.original) ** 2)
+        for u in (plane.reconstruction, plane.reconstruction + change)
+    ]
+    return float(10 * np.log10((error[0] + 1e-3) / (error[1] + 1e-3)))
+
+
 def gains(network: torch.nn.Module, found: Sequence[Example], device: torch.device) -> np.ndarray:
     """Gain in PSNR of each plane by the network, in one orientation, dB."""
-    out = []
-    with torch.inference_mode():
-        for example in found:
-            plane = example.decoded
-            x = torch.from_numpy(network_input(plane))[None].to(device, memory_format=torch.channels_last)
-            y = torch.pixel_shuffle(network(x).float(), 2)[0, 0].cpu().numpy() * correction_scale(plane.step)
-            height, width = plane.mask.shape
-            error = [
-                np.mean((np.clip(u, 0, 255) - example.original) ** 2)
-                for u in (plane.reconstruction, plane.reconstruction + y[:height, :width])
-            ]
-            out.append(10 * np.log10((error[0] + 1e-3) / (error[1] + 1e-3)))
-    return np.array(out)
+    return np.array([gain(e, correction(network, e.decoded, both=False, device=device)) for e in found])
 
 
 @launched
@@ -151,6 +84,10 @@ def train(
     steps: int | None = None,
     seed: int = 1,
     widths: Sequence[int] | None = None,
+    encode: Sequence[int] | None = None,
+    decode: Sequence[int] | None = None,
+    head: int = 3,
+    distil: float = 0.0,
     crop: int = CROP,
     start: Path | None = None,
     peak: float = 1.0,
@@ -177,8 +114,10 @@ def train(
         Wall-clock budget, resumed time included; reading the data is not counted.
     steps : int, optional
         Stop after so many steps instead; the learning rate then follows the steps.
-    widths : 4 ints, optional
-        Channels of the network.
+    widths, encode, decode, head
+        Of the network, see `dinp.models.networks.restoration`.
+    distil : float
+        Share of the teacher's correction in the target, 0 to 1.
     crop : int
         Side of the crops, pixels, a multiple of 16; a batch holds as many pixels as 16 crops of 128 x 128.
     start : Path, optional
@@ -209,11 +148,16 @@ def train(
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    make = partial(RestorationNetwork, **({"widths": tuple(widths)} if widths else {}))
+    config = {"widths": widths, "encode": encode, "decode": decode, "head": head}
+    make = partial(RestorationNetwork, **{name: value for name, value in config.items() if value})
     run = Run.start("restoration", {"restoration": make}, seed, place, optimiser=optimiser)
     batch = max(1, PIXELS // crop**2)
-    crops = Crops(load_examples(data, files)[1], crop, low_rates)
-    validation = load_examples(data, [tune])[1]
+    found, taught = read_planes(data, files)
+    if distil and taught is None:
+        raise DinpError("to distil, give files of restoration_planes, which hold a teacher's corrections")
+    crops = Crops(found, crop, low_rates, taught if distil else None, distil)
+    validation, _ = read_planes(data, [tune])
+    del found, taught
     if resume:
         run.resume(out, "valid_db")
     elif start is not None:
@@ -237,6 +181,7 @@ def train(
         crop=crop,
         start=start and start.name,
         peak=peak,
+        distil=distil,
         optimiser=optimiser,
         low_rates=low_rates,
         files=[path.name for path in files],

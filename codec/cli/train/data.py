@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dinp.cli.options import PATH, Listed, Number
 from dinp.cli.progress import counted, progress, say
+from dinp.cli.train.form import restoration_form
 from dinp.pictures.files import check_folder, check_output, write_output
 
 _data = click.option("--data", type=PATH, required=True, metavar="FOLDER", help="Folder with train/bsds, train/cid22.")
@@ -58,6 +60,7 @@ def mask_labels(data: Path, out: Path, count: int, seed: int, weights: Path | No
 @click.option("--set", "chosen", type=click.Choice(("train", "tune")), default="train", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of what is drawn for each.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use so many pictures only.")
+@click.option("--part", type=(int, int), default=(0, 1), metavar="K N", help="Every Nth picture from K on.")
 @click.option("--restore", is_flag=True, help="Code with the shipped restoration in view.")
 @click.option("--colour", type=Number(0, 1), default=0.35, show_default=True, help="Share of pictures coded in colour.")
 @click.option(
@@ -69,6 +72,7 @@ def restoration_data(
     chosen: str,
     seed: int,
     limit: int | None,
+    part: tuple[int, int],
     restore: bool,
     colour: float,
     qualities: tuple[float, float] | None,
@@ -77,7 +81,7 @@ def restoration_data(
     _check(out, data)
     from dinp.models.training.restoration_data import make, packed
 
-    own = {"restore": restore, "colour_share": colour, "qualities": qualities}
+    own = {"restore": restore, "colour_share": colour, "qualities": qualities, "part": part}
     with progress("coding pictures", log=True) as draw:
 
         def done(number: int, total: int) -> None:
@@ -86,6 +90,44 @@ def restoration_data(
 
         turns, files = make(data, seed, chosen, limit, done, **own)
     _write(out, **packed(turns, files))
+
+
+_teacher = click.option("--teacher", type=PATH, metavar="FILE", help="Weights of the teacher.  [default: version 1]")
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@_data
+@_out
+@_teacher
+@click.option("--bf16", is_flag=True, help="The teacher in bfloat16.")
+def restoration_planes(file: Path, data: Path, out: Path, teacher: Path | None, bf16: bool) -> None:
+    """Decode coded pictures and have a teacher restore them.
+
+    FILE is one of restoration-data.
+    """
+    _check(out, file)
+    from dinp.models.training.restoration_planes import make
+
+    _write(out, **make(data, file, teacher, bf16=bf16))
+
+
+@click.command()
+@click.argument("planes", type=PATH)
+@_out
+@_teacher
+@restoration_form
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
+def restoration_start(planes: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Make a smaller restoration network from a larger one.
+
+    PLANES is a file of restoration-planes.
+    """
+    _check(out, planes)
+    from dinp.models.training.restoration_shrink import make
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    make(planes, teacher, out, **options)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from dinp.cli.options import PATH, Listed, Number
+from dinp.cli.train.form import restoration_form
 from dinp.pictures.files import check_folder
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -155,7 +156,10 @@ def _config(widths: tuple[int, ...] | None) -> dict | None:
 @click.argument("files", type=PATH, nargs=-1, required=True)
 @_common(data="train and tune", minutes=60, bf16=True)
 @click.option("--tune", type=PATH, required=True, metavar="FILE", help="Coded tuning pictures.")
-@_widths(4, "the network at strides 2, 4, 8 and 16")
+@restoration_form
+@click.option(
+    "--distil", type=Number(0, 1), default=0.0, show_default=True, help="Share of a teacher's correction in the target."
+)
 @click.option("--crop", type=int, default=128, show_default=True, help="Side of the crops, pixels.")
 @click.option(
     "--low-rates",
@@ -170,7 +174,7 @@ def _config(widths: tuple[int, ...] | None) -> dict | None:
 def restoration(data: Path, files: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401
     """Train the restoration network on coded pictures.
 
-    FILES are those of restoration-data, of training pictures.
+    FILES are those of restoration-data or, to distil, of restoration-planes, of training pictures.
     """
     options = _ready(**options)
     from dinp.models.training.train_restoration import train
