@@ -9,13 +9,14 @@ import pytest
 import torch
 from conftest import dinp_command
 from PIL import Image
+from restoration_reference import NumpyNetwork
 
 import dinp
 from dinp.errors import DinpError
 from dinp.models.networks.restoration import RestorationNetwork
 from dinp.models.training import restoration_data, train_restoration
 from dinp.models.training.optimisers import OPTIMISERS
-from dinp.restoration import Restoration
+from dinp.restoration import DecodedPlane, Restoration
 
 NEEDS_MUON = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has no Muon")
 
@@ -274,7 +275,5 @@ def test_the_network_starts_without_an_effect():
     network = RestorationNetwork((8, 8, 8, 8))
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     mask = np.eye(20, dtype=bool)
-    from dinp.restoration import DecodedPlane
-
     plane = DecodedPlane(np.full((20, 20), 77.0), mask, np.full((20, 20), 3, np.uint8), 4.0)
-    assert np.array_equal(Restoration(weights)(plane), plane.reconstruction)
+    assert np.array_equal(Restoration(NumpyNetwork(weights), 1)(plane), plane.reconstruction)
