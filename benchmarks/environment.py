@@ -30,7 +30,7 @@ def environment(packages: Sequence[str]) -> dict:
         `cpus`, `python` and `versions`.
     """
     root = Path(__file__).resolve().parent.parent
-    commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
+    commit = revision(root)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
@@ -40,6 +40,11 @@ def environment(packages: Sequence[str]) -> dict:
         "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := _version(name))},
     }
+
+
+def revision(root: Path) -> str | None:
+    """The commit of a checkout, None outside of one."""
+    return _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
 
 
 def library(name: str) -> ModuleType:
