@@ -13,7 +13,7 @@ need, and numpy.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, cached_property
 from typing import Protocol
 
 import numpy as np
@@ -122,8 +122,12 @@ class _Descriptions:
     def __init__(self, described: np.ndarray, base: np.ndarray) -> None:
         self.base = base
         self._described = described
-        self.centre = np.empty(base.size, dtype=np.int64)
-        kernels.value_centres(described, self.centre)
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        centre = np.empty(self.base.size, dtype=np.int64)
+        kernels.value_centres(self._described, centre)
+        return centre
 
     def frequencies(self, levels: np.ndarray) -> np.ndarray:
         levels = np.ascontiguousarray(levels, dtype=np.int64)

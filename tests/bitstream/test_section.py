@@ -154,3 +154,30 @@ def test_progress_rises_to_one():
     encode_planes([smooth_plane((64, 64)), smooth_plane((32, 32))], quality=50, progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "header", "stream"),
+    [
+        ((1000, 1000), (1 << 2, 40), b""),  # a tree of cells of 2 pixels and nothing to say about them
+        ((89_478_485, 1), (7 << 2, 40), b""),
+        ((89_478_485, 1), (1 << 2, 40), b""),
+        ((9459, 9459), (5 << 2, 40), b"\xff" * 4),
+        ((9459, 9459), (5 << 2 | 1, 40), b""),
+        ((1, 89_478_485), (7 << 2, 40), b"\xfe\xff"),
+    ],
+)
+def test_few_bytes_that_ask_for_much_work_are_refused(shape, header, stream):
+    """They would decode to millions of flags and values: a stream cannot yield more information than it holds."""
+    with pytest.raises(DinpError, match="do not fit its bytes"):
+        decode_section(bytes(header) + stream, shape)
+
+
+@pytest.mark.parametrize("level", [0, 40])
+def test_large_flat_planes_are_not_taken_for_such(level):
+    shape = (2100, 3200)
+    tree = random_tree(shape, 0, 0)
+    code = PlaneCode(tree, 5, 50, np.full(len(tree.leaves()), level))
+    data, _ = encode_section(code)
+    again, _, _ = decode_section(data, shape)
+    assert np.array_equal(again.levels, code.levels)
