@@ -220,3 +220,19 @@ def test_every_dependency_is_pinned_within_its_range():
         name, lowest = re.fullmatch(r"([a-z0-9-]+)>=([\d.]+)", requirement).groups()
         pinned = [int(part) for part in pins[name].split(".")]
         assert pinned >= [int(part) for part in lowest.split(".")], requirement
+
+
+def test_what_scipy_copies_of_numpy_is_not_loaded_for_nothing_and_stays_usable():
+    """Modules of numpy that stood back while scipy was imported are what they are when they are asked for."""
+    code = "import dinp.diffusion.inpaint, sys; print('numpy.f2py' in sys.modules, 'numpy.testing' in sys.modules)"
+    assert run(code).split() == ["False", "False"]
+    code = "import dinp.diffusion.inpaint, numpy; print(numpy.ma.array([1, 2], mask=[0, 1]).sum())"
+    assert run(code).strip() == "1"
+    code = "import dinp.diffusion, numpy as n; n.testing.assert_equal(1, 1); print(n.polynomial.Polynomial([3])(1))"
+    assert run(code).strip() == "3.0"
+    code = (
+        "import numpy.ma, scipy.linalg, dinp.diffusion.inpaint, scipy.stats; print(numpy.ma is sys.modules['numpy.ma'])"
+    )
+    assert run("import sys; " + code).strip() == "True"
+    code = "import dinp.diffusion.inpaint, scipy.stats, scipy.ndimage; print(scipy.stats.norm.cdf(0))"
+    assert run(code).strip() == "0.5"

@@ -1,8 +1,8 @@
 """Speed and memory of two versions of dinp, side by side in one run.
 
     git worktree add ../before df9b3f7
-    python -m dinp.benchmarks.speed.engine --before ../before --pictures kodak/*.png --large uhd.jpg --out engine.json
-    python -m dinp.benchmarks.speed.engine --table engine.json
+    dinp bench engine kodak/*.png --before ../before --large uhd.jpg --out engine.json
+    dinp bench engine --table engine.json
 
 Measured are: coding of grey pictures by quality and effort; of a large colour picture; the whole command on a tiny
 picture, with its start; and how time and memory grow with the picture, enlarged or reduced to so many megapixels. Each
@@ -10,7 +10,6 @@ version decodes what it encoded. Every measurement has a process of its own; the
 the repeats counts. By part: one more run on one thread, in CPU seconds.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -18,20 +17,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from PIL import Image
 
 from dinp.benchmarks.environment import environment, revision
+from dinp.cli.options import NUMBERS, PATH, Listed
+from dinp.cli.progress import say
 from dinp.errors import DinpError
 from dinp.pictures.files import check_output, write_output
 from dinp.threads import thread_count
 
 PACKAGES = ("dinp", "numpy", "scipy", "pyamg", "onnxruntime", "constriction", "torch")
-QUALITIES = (20.0, 35.0, 65.0)
-MEGAPIXELS = (0.1, 0.4, 1.6, 8.3, 24.0)
+LARGE = (3840, 2160)
+QUALITY = 35.0  # of large pictures
 ROOMS = ("models", "entropy", "benchmarks")  # folders of a checkout that are rooms of dinp; codec is dinp itself
 VERSIONS = ("before", "after")
 
@@ -141,26 +144,32 @@ def picture_of(path: Path, mode: str, size: tuple[int, int] | None = None) -> np
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS) if size and size != image.size else image)
 
 
-def measure(args: argparse.Namespace, folders: dict[str, Path], work: Path) -> Iterator[dict]:
-    """All rows, one by one."""
-    comparison = Comparison(folders, work, args.repeats, parts=args.parts)
-    if args.pictures or args.large:
-        yield from comparison.start()
-    for path in args.pictures:
-        for effort in args.efforts:
-            for quality in args.qualities:
+def measure_small(
+    comparison: Comparison, paths: Sequence[Path], qualities: Sequence[float], efforts: Sequence[int]
+) -> Iterator[dict]:
+    """Rows for the start, and for pictures in grey."""
+    yield from comparison.start()
+    for path in paths:
+        for effort in efforts:
+            for quality in qualities:
                 yield from comparison.code(picture_of(path, "L"), path.name, quality, effort)
-    if args.large:
-        rarely = Comparison(folders, work, 1, parts=args.parts)
-        for effort in args.efforts:
-            yield from rarely.code(picture_of(args.large, "RGB", (3840, 2160)), args.large.name, 35.0, effort)
-        once = Comparison(folders, work, 1, parts=False)
-        versions = VERSIONS if args.grow_both else VERSIONS[1:]
-        for megapixels in args.megapixels:
-            height = int((megapixels * 1e6 * 9 / 16) ** 0.5)
-            picture = picture_of(args.large, "RGB", (height * 16 // 9, height))
-            for row in once.code(picture, args.large.name, 35.0, 1, versions):
-                yield row | {"growth": megapixels}
+
+
+def measure_large(comparison: Comparison, path: Path, efforts: Sequence[int]) -> Iterator[dict]:
+    """Rows for a colour picture of 3840x2160."""
+    for effort in efforts:
+        yield from comparison.code(picture_of(path, "RGB", LARGE), path.name, QUALITY, effort)
+
+
+def measure_growth(
+    comparison: Comparison, path: Path, megapixels: Sequence[float], versions: Sequence[str]
+) -> Iterator[dict]:
+    """Rows for a colour picture in many sizes, at effort 1."""
+    for size in megapixels:
+        height = int((size * 1e6 * LARGE[1] / LARGE[0]) ** 0.5)
+        picture = picture_of(path, "RGB", (height * LARGE[0] // LARGE[1], height))
+        for row in comparison.code(picture, path.name, QUALITY, 1, versions):
+            yield row | {"growth": size}
 
 
 def line(row: dict) -> str:
@@ -238,56 +247,63 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dinp.benchmarks.speed.engine", description=__doc__.splitlines()[0])
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--out", type=Path, help="measure, and write this JSON file")
-    what.add_argument("--table", type=Path, help="JSON file of an earlier run: print its tables")
-    parser.add_argument("--before", type=Path, help="checkout of the version to compare with")
-    parser.add_argument("--pictures", type=Path, nargs="*", default=[], help="coded in grey")
-    parser.add_argument("--qualities", type=float, nargs="+", default=list(QUALITIES))
-    parser.add_argument("--efforts", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--large", type=Path, help="coded in colour as 3840x2160, and in all sizes")
-    parser.add_argument(
-        "--megapixels", type=float, nargs="*", default=list(MEGAPIXELS), help="sizes of the large picture"
-    )
-    parser.add_argument(
-        "--grow-both", action="store_true", help="measure growth for both versions, not only for this one"
-    )
-    parser.add_argument("--parts", action="store_true", help="also by part")
-    parser.add_argument("--repeats", type=int, default=3, help="of small pictures")
-    args = parser.parse_args(argv)
-    try:
-        if args.table:
-            print(table(json.loads(args.table.read_text())))
-            return 0
-        if args.before is None or args.repeats < 1:
-            raise DinpError("a measurement needs --before, and at least one repeat")
-        check_output(str(args.out), force=True, source="-")
-        root = Path(__file__).resolve().parents[2]
-        result: dict[str, Any] = {
-            "benchmark": "engine",
-            **environment(PACKAGES),
-            "before": revision(args.before),
-            "threads": thread_count(),
-            "repeats": args.repeats,
-            "units": "seconds, the least of the repeats; peak memory of the process in bytes",
-            "results": [],
+@click.command()
+@click.argument("pictures", type=PATH, nargs=-1)
+@click.option("--before", type=PATH, metavar="CHECKOUT", help="The version to compare with.")
+@click.option("--out", type=PATH, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option("--table", "earlier", type=PATH, metavar="FILE", help="Print tables of an earlier run.")
+@click.option("--qualities", type=NUMBERS, default="20,35,65", show_default=True)
+@click.option("--efforts", type=Listed(click.IntRange(1, 3)), default="1,2", show_default=True)
+@click.option("--large", type=PATH, metavar="PICTURE", help="Coded in colour as 3840x2160, and in all sizes.")
+@click.option("--megapixels", type=NUMBERS, default="0.1,0.4,1.6,8.3,24", show_default=True, help="Of these sizes.")
+@click.option("--grow-both", is_flag=True, help="Measure growth for both versions, not only for this one.")
+@click.option("--parts", is_flag=True, help="Measure by part, too.")
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Of small pictures.")
+def engine(
+    pictures: tuple[Path, ...],
+    before: Path | None,
+    out: Path | None,
+    earlier: Path | None,
+    qualities: tuple[float, ...],
+    efforts: tuple[int, ...],
+    large: Path | None,
+    megapixels: tuple[float, ...],
+    grow_both: bool,
+    parts: bool,
+    repeats: int,
+) -> None:
+    """Time two versions side by side."""
+    if earlier is not None:
+        click.echo(table(json.loads(earlier.read_text())))
+        return
+    if before is None or out is None:
+        raise DinpError("a measurement needs --before and --out")
+    check_output(str(out), force=True, source="-")
+    root = Path(__file__).resolve().parents[2]
+    result: dict[str, Any] = {
+        "benchmark": "engine",
+        **environment(PACKAGES),
+        "before": revision(before),
+        "threads": thread_count(),
+        "repeats": repeats,
+        "units": "seconds, the least of the repeats; peak memory of the process in bytes",
+        "results": [],
+    }
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        folders = {
+            version: link_package(path, work / version) for version, path in zip(VERSIONS, (before, root), strict=True)
         }
-        with tempfile.TemporaryDirectory() as name:
-            work = Path(name)
-            checkouts = {"before": args.before, "after": root}
-            folders = {version: link_package(path, work / version) for version, path in checkouts.items()}
-            for row in measure(args, folders, work):
-                sys.stderr.write(line(row) + "\n")
-                result["results"].append(row)
-                write_output(str(args.out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
-    except (DinpError, OSError) as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 1
-    return 0
 
+        def comparison(repeats: int, *, parts: bool) -> Comparison:
+            return Comparison(folders, work, repeats, parts=parts)
 
-if __name__ == "__main__":
-    sys.exit(main())
+        rows = [measure_small(comparison(repeats, parts=parts), pictures, qualities, efforts)]
+        if large is not None:
+            rows.append(measure_large(comparison(1, parts=parts), large, efforts))
+            versions = VERSIONS if grow_both else VERSIONS[1:]
+            rows.append(measure_growth(comparison(1, parts=False), large, megapixels, versions))
+        for row in chain(*rows):
+            say(line(row))
+            result["results"].append(row)
+            write_output(str(out), (json.dumps(result, indent=1) + "\n").encode(), force=True)

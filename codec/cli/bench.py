@@ -13,6 +13,7 @@ HOMES = {
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
     "coding": ("dinp.benchmarks.speed.coding_speed:coding", "Time encoding and decoding."),
+    "engine": ("dinp.benchmarks.speed.engine:engine", "Time two versions side by side."),
 }
 
 

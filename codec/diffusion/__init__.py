@@ -4,3 +4,7 @@ optimisation.
 May import `dinp.bitstream.structure` (what known data is), `dinp.errors` and `dinp.threads`; knows nothing of the
 encoder.
 """
+
+from dinp.diffusion.startup import import_scipy
+
+import_scipy()

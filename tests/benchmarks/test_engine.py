@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import dinp_command
 
 from dinp.benchmarks.speed import engine, engine_run
 
@@ -49,14 +50,14 @@ def test_a_run_and_its_tables(tmp_path, monkeypatch, capsys):
     picture = tmp_path / "grey.png"
     engine.Image.fromarray(np.zeros((30, 40), np.uint8)).save(picture)
     out = tmp_path / "engine.json"
-    arguments = ["--before", str(ROOT), "--pictures", str(picture), "--qualities", "35", "--efforts", "1", "--parts"]
-    assert engine.main([*arguments, "--large", str(picture), "--megapixels", "0.1", "--out", str(out)]) == 0
+    arguments = [picture, "--before", ROOT, "--qualities", "35", "--efforts", "1", "--parts"]
+    assert dinp_command("bench", "engine", *arguments, "--large", picture, "--megapixels", "0.1", "--out", out) == 0
     result = json.loads(out.read_text())
     assert [row["job"] for row in result["results"]] == ["encode", "decode"] * 4
     assert {name for name, _, threads in asked if threads == 1} == {"before", "after"}
     assert "before" not in result["results"][-1]
     assert "ratio 4.00" in capsys.readouterr().err
-    assert engine.main(["--table", str(out)]) == 0
+    assert dinp_command("bench", "engine", "--table", out) == 0
     told = capsys.readouterr().out
     assert "| decode, grey | 1 | 35 | 8.00 | 2.00 | 4.00 | 1.00 | 4.0 |" in told
     assert "| encode, whole process |  |  | 3.00 | 1.00 |  |  | 3.0 |" in told
@@ -64,7 +65,6 @@ def test_a_run_and_its_tables(tmp_path, monkeypatch, capsys):
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
-    arguments = ["--before", str(tmp_path), "--out", str(tmp_path / "out.json")]
-    assert engine.main(arguments) == 1
+    assert dinp_command("bench", "engine", "--before", tmp_path, "--out", tmp_path / "out.json") == 1
     assert "is no checkout of dinp" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
