@@ -59,7 +59,8 @@ class IntegerNetwork:
         x = np.clip(x, -self.INPUT_MAX, self.INPUT_MAX)
         if kernels and self.packed is not None:
             out = np.empty((x.shape[0], self._biases[-1].size), dtype=np.int32)
-            kernels.run_network(self.packed, np.ascontiguousarray(x, dtype=np.int16), out, x.shape[1], out.shape[1])
+            inputs = np.ascontiguousarray(x, dtype=np.int16)
+            kernels.run_network(self.packed, inputs, out, x.shape[1], out.shape[1], False)
             return out.astype(np.int64)
         h = x.astype(np.float64)
         last = len(self._weights) - 1

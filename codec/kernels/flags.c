@@ -155,7 +155,7 @@ static PyObject *describe_flags(PyObject *module, PyObject *args)
                 features(&c, cell[i + r] / c.columns, cell[i + r] % c.columns, x[r]);
                 x[r][INPUTS] = 0; /* makes their number even; the run before may have left something here */
             }
-            network_run(network.buf, x, y);
+            network_run(network.buf, x, y, 0);
             for (Py_ssize_t r = 0; r < some; r++) {
                 int64_t at = (int64_t)(y[r][0] + 1) >> 1;
                 at = at < -LOGISTIC ? -LOGISTIC : at > LOGISTIC - 1 ? LOGISTIC - 1 : at;

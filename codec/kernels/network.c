@@ -3,13 +3,15 @@
 #include "kernels.h"
 #include "network.h"
 
-/* run_network(packed, inputs (n, d) int16, outputs (n, k) int32); packed by IntegerNetwork for these d and k */
+/* run_network(packed, inputs (n, d) int16, outputs (n, k) int32, d, k, plain); packed by IntegerNetwork for these d and
+   k; `plain` for a test of what processors without vectors do */
 static PyObject *run_network(PyObject *module, PyObject *args)
 {
     Py_buffer packed, inputs, outputs;
     Py_ssize_t d, k;
+    int plain;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*y*w*nn", &packed, &inputs, &outputs, &d, &k))
+    if (!PyArg_ParseTuple(args, "y*y*w*nnp", &packed, &inputs, &outputs, &d, &k, &plain))
         return NULL;
     Py_ssize_t n = d > 0 ? inputs.len / 2 / d : 0;
     int ok = d > 0 && k > 0 && d < NETWORK_WIDTH && k <= NETWORK_WIDTH && inputs.len == 2 * n * d && outputs.len == 4 * n * k;
@@ -24,7 +26,7 @@ static PyObject *run_network(PyObject *module, PyObject *args)
             memset(x, 0, sizeof x);
             for (Py_ssize_t r = 0; r < rows; r++)
                 memcpy(x[r], from + (i + r) * d, 2 * (size_t)d);
-            network_run(packed.buf, x, y);
+            network_run(packed.buf, x, y, plain);
             for (Py_ssize_t r = 0; r < rows; r++)
                 memcpy(to + (i + r) * k, y[r], 4 * (size_t)k);
         }

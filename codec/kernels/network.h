@@ -128,11 +128,14 @@ NETWORK_BLOCK(network_two_blocks, 2)
 #endif
 
 /* Outputs (4, NETWORK_WIDTH) for inputs (4, NETWORK_WIDTH) within +-(2^15 - 1), which are overwritten; inputs beyond
-   those of the network, up to an even number, must be 0. */
-static inline void network_run(const int64_t *packed, int16_t (*x)[NETWORK_WIDTH], int32_t (*out)[NETWORK_WIDTH])
+   those of the network, up to an even number, must be 0. `plain` asks for what processors without AVX2 do. */
+static inline void network_run(const int64_t *packed, int16_t (*x)[NETWORK_WIDTH], int32_t (*out)[NETWORK_WIDTH],
+                               int plain)
 {
 #ifdef NETWORK_AVX2
-    int wide = __builtin_cpu_supports("avx2");
+    int wide = !plain && __builtin_cpu_supports("avx2");
+#else
+    (void)plain;
 #endif
     const int64_t *at = packed + 1;
     for (int64_t number = packed[0]; number > 0; number--) {

@@ -278,7 +278,7 @@ static PyObject *describe_values(PyObject *module, PyObject *args)
             Py_ssize_t rows = m - i < NETWORK_ROWS ? m - i : NETWORK_ROWS;
             for (Py_ssize_t r = 0; r < rows; r++)
                 features(&known, value[i + r], p, x[r], base + i + r, scale + r);
-            network_run(network.buf, x, y);
+            network_run(network.buf, x, y, 0);
             for (Py_ssize_t r = 0; r < rows; r++) {
                 int64_t own = base[i + r] == ALONE ? 128 * GREY : base[i + r];
                 describe(y[r], own, scale[r], known.step[value[i + r]], exp2.buf, (description *)out.buf + i + r);

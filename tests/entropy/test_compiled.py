@@ -16,6 +16,7 @@ from dinp.entropy.tree_coder import decode_tree, encode_tree
 from dinp.entropy.value_coder import _values, decode_values, encode_values
 from dinp.entropy.value_model import MAX_LEVEL, RADIUS, network
 from dinp.errors import DinpError
+from dinp.kernels import kernels
 
 pytestmark = with_kernels
 
@@ -123,6 +124,10 @@ def test_networks(size, wild):
         compiled = net(x)
         with without_kernels():
             assert np.array_equal(net(x), compiled)
+        inputs = np.clip(x, -net.INPUT_MAX, net.INPUT_MAX).astype(np.int16)
+        plain = np.empty(compiled.shape, dtype=np.int32)
+        kernels.run_network(net.packed, inputs, plain, d, plain.shape[1], True)  # as processors without AVX2 do
+        assert np.array_equal(plain, compiled)
 
 
 def walk_both(known, steps, shape, levels):
