@@ -8,7 +8,7 @@ tuning pictures, blocks of 2x2 gain 0.1 to 0.3 dB over single pixels, blocks tha
 at low rates. A free mask holds one value per mask pixel.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -17,9 +17,8 @@ from dinp.entropy.tree import Leaves, Tree
 from dinp.kernels import kernels
 
 
-@dataclass(frozen=True)
 class KnownData:
-    """Where the values stand.
+    """Where the values stand. `label` may be given as what makes it, and `mask` as None: pixels then cost nothing.
 
     Attributes
     ----------
@@ -33,11 +32,26 @@ class KnownData:
         Side of each value's cell in pixels, a power of two.
     """
 
-    label: np.ndarray
-    mask: np.ndarray
-    y: np.ndarray
-    x: np.ndarray
-    side: np.ndarray
+    def __init__(
+        self,
+        label: np.ndarray | Callable[[], np.ndarray],
+        mask: np.ndarray | None,
+        y: np.ndarray,
+        x: np.ndarray,
+        side: np.ndarray,
+    ) -> None:
+        self._label, self._mask = label, mask
+        self.y, self.x, self.side = y, x, side
+
+    @cached_property
+    def label(self) -> np.ndarray:
+        """Index of the value at each pixel."""
+        return self._label() if callable(self._label) else self._label
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """The inpainting mask."""
+        return self.label >= 0 if self._mask is None else self._mask
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -66,27 +80,30 @@ def known_data_of_tree(tree: Tree) -> KnownData:
 
 def known_data_of_leaves(leaves: Leaves, shape: tuple[int, int]) -> KnownData:
     """Known data of leaves, in their order."""
-    if kernels:
-        label = np.empty(shape, dtype=np.int32)
-        y, x = np.empty(len(leaves), dtype=np.int64), np.empty(len(leaves), dtype=np.int64)
-        corners = (np.ascontiguousarray(a, dtype=np.int64) for a in (leaves.y, leaves.x, leaves.side))
-        kernels.place_values(*corners, *shape, label, y, x)
-        return KnownData(label, label >= 0, y, x, leaves.side)
     height = np.minimum(leaves.side, shape[0] - leaves.y)
     width = np.minimum(leaves.side, shape[1] - leaves.x)
     y, x = leaves.y + height // 2, leaves.x + width // 2
     radius = np.maximum(1, leaves.side >> 3)
     block = np.minimum(height, width) >= 4 * radius
-    label = np.full(shape, -1, dtype=np.int32)
-    label[y, x] = np.arange(len(leaves))
-    for r in (1, 2, 4, 8, 16):
-        index = np.nonzero(block & (radius == r))[0]
-        if index.size == 0:
-            continue
-        for dy in range(-r, r):
-            for dx in range(-r, r):
-                label[y[index] + dy, x[index] + dx] = index
-    return KnownData(label, label >= 0, y, x, leaves.side)
+
+    def label() -> np.ndarray:
+        if kernels:
+            label = np.empty(shape, dtype=np.int32)
+            corners = (np.ascontiguousarray(a, dtype=np.int64) for a in (leaves.y, leaves.x, leaves.side))
+            kernels.place_values(*corners, *shape, label, np.empty_like(y), np.empty_like(x))
+            return label
+        label = np.full(shape, -1, dtype=np.int32)
+        label[y, x] = np.arange(len(leaves))
+        for r in (1, 2, 4, 8, 16):
+            index = np.nonzero(block & (radius == r))[0]
+            if index.size == 0:
+                continue
+            for dy in range(-r, r):
+                for dx in range(-r, r):
+                    label[y[index] + dy, x[index] + dx] = index
+        return label
+
+    return KnownData(label, None, y, x, leaves.side)
 
 
 def known_data_of_mask(mask: np.ndarray, side: int) -> KnownData:

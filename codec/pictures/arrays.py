@@ -67,7 +67,7 @@ def array_bytes(array: np.ndarray, ending: str) -> bytes:
     height, width = array.shape[:2]
     channels = array.shape[2] if array.ndim == 3 else 1
     exact = array.astype(np.float32)
-    if not np.array_equal(exact.astype(array.dtype), array, equal_nan=array.dtype.kind == "f"):
+    if not np.array_equal(exact.astype(np.float64), array.astype(np.float64), equal_nan=True):
         raise DinpError(f"{ending} does not keep values of type {array.dtype} exactly: name the output like values.npy")
     data = np.ascontiguousarray(exact, dtype="<f4")
     if ending == ".flo":
