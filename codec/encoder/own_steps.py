@@ -28,7 +28,8 @@ def own_steps_of(plane: np.ndarray, trial: Trial, index: int, depth: int) -> tup
     flat, value = _flat_cells(plane, trial)
     y, x = (known.y >> side_log2) << side_log2, (known.x >> side_log2) << side_log2
     area = np.minimum(known.side, plane.shape[0] - y) * np.minimum(known.side, plane.shape[1] - x)
-    if area[flat & (side_log2 >= LARGE)].sum() < FLAT_SHARE * plane.size:
+    large = min(LARGE, (int(np.log2(plane.size)) - 3) // 2)  # in a tiny plane even small cells are large
+    if area[flat & (side_log2 >= large)].sum() < FLAT_SHARE * plane.size:
         return ()
     table = steps_of(2 ** np.arange(SIDES), index)
     _, counts = np.unique(np.rint(plane), return_counts=True)
@@ -36,7 +37,7 @@ def own_steps_of(plane: np.ndarray, trial: Trial, index: int, depth: int) -> tup
     own = [0] * SIDES
     for k in range(int(side_log2.max()) + 1):
         mine = side_log2 == k
-        if k >= LARGE and (mine & flat).any():
+        if k >= large and (mine & flat).any():
             own[k] = _largest_that_meets(np.unique(value[mine & flat]), int(table[k]))
         elif drawing and mine.any():
             chosen, weight = np.unique(np.rint(plane[known.y[mine], known.x[mine]]), return_counts=True)
