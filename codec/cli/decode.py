@@ -10,6 +10,7 @@ from dinp.cli.describe import describe
 from dinp.cli.formats import kept, picture_format, saved
 from dinp.cli.progress import progress, say
 from dinp.pictures import files
+from dinp.pictures.arrays import ENDINGS, array_bytes
 
 
 @click.command()
@@ -22,7 +23,8 @@ from dinp.pictures import files
 def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, verbose: bool) -> None:
     """Decode a dinp file to a picture.
 
-    The ending of OUTPUT tells its format; "-" stands for stdin, and for PNG on stdout.
+    The ending of OUTPUT tells its format, that of a picture or .npy, .pfm, .flo; "-" stands for stdin, and for PNG on
+    stdout.
     """
     into = picture_format(target)
     files.check_output(target, force=force, source=source)
@@ -32,14 +34,19 @@ def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, 
     start = time.perf_counter()
     with progress("decoding") as draw, warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always", dinp.DinpNotice)
-        picture = dinp.decode(data, restore=not plain, max_pixels=max_pixels, progress=draw)
+        restore = False if plain else None
+        if into in ENDINGS:
+            array = dinp.decode_array(data, restore=restore, max_pixels=max_pixels, progress=draw)
+        else:
+            picture = dinp.decode(data, restore=restore, max_pixels=max_pixels, progress=draw)
     seconds = time.perf_counter() - start
-    content = saved(picture, into)
+    content = array_bytes(array, into) if into in ENDINGS else saved(picture, into)
     files.write_output(target, content, force=force)
     for notice in notices:
         say(f"note: {notice.message}")
-    if not kept(picture, content):
-        say(f"note: {into} does not keep the decoded values exactly; PNG does")
+    if into not in ENDINGS and not kept(picture, content):
+        better = "TIFF" if picture.mode in ("I", "F") else "PNG"
+        say(f"note: {into} does not keep the decoded values exactly; {better} does")
     if verbose:
         say(describe(dinp.info(data, max_pixels=max_pixels)))
         say(f"decoded in {seconds:.2f} s, saved as {into}")

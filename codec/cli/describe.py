@@ -7,6 +7,12 @@ def describe(report: dict) -> str:
         f"{report['width']} x {report['height']} {report['mode']}, {report['bytes']:,} bytes, {report['bpp']:.4f} bpp, "
         f"format version {report['format_version']}"
     ]
+    if report["samples"] != "8-bit unsigned" or report["chunks"] or report["chroma"] == "444":
+        ranges = ", ".join(f"{low:g} to {high:g}" for low, high in report["ranges"])
+        parts = [f"{report['samples']} samples, {ranges}"]
+        parts += [f"chroma {report['chroma']}"] if report["chroma"] else []
+        parts += [f"{chunk['name']} {chunk['bytes']:,} bytes" for chunk in report["chunks"]]
+        lines.append("; ".join(parts))
     for plane in report["planes"]:
         lines.append(
             f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "

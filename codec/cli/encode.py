@@ -6,9 +6,10 @@ from dinp.cli import options
 from dinp.cli.describe import describe
 from dinp.cli.options import Number
 from dinp.cli.progress import progress, say
-from dinp.cli.reading import open_picture, read_mask
+from dinp.cli.reading import open_samples, read_mask
 from dinp.errors import DinpError
 from dinp.pictures import files
+from dinp.pictures.arrays import ArrayFile
 
 
 @click.command()
@@ -30,6 +31,18 @@ from dinp.pictures import files
 )
 @click.option("--plain", is_flag=True, help="Do without restoration: the picture is that of the diffusion alone.")
 @click.option("--mask", metavar="FILE", help="Take the known pixels from this picture (not black: known).")
+@click.option("--max-error", type=Number(0), help="No sample farther off than this, in the picture's own units.")
+@click.option("--hole", type=float, help="The value that marks samples without a measurement; nan always does.")
+@click.option("--planes", is_flag=True, help="Code the channels of a file of numbers as they are, not as colours.")
+@click.option(
+    "--chroma",
+    type=click.Choice(["auto", "420", "444"]),
+    default="auto",
+    show_default=True,
+    help="Colour at half resolution (420), whole (444), or as it pays.",
+)
+@click.option("--srgb", is_flag=True, help="Convert colours to sRGB; else the picture's profile is kept.")
+@click.option("--strip", is_flag=True, help="Leave out EXIF and XMP data.")
 @options.force
 @options.max_pixels
 @options.verbose
@@ -43,23 +56,38 @@ def encode(
     effort: int,
     plain: bool,
     mask: str | None,
+    max_error: float | None,
+    hole: float | None,
+    planes: bool,
+    chroma: str,
+    srgb: bool,
+    strip: bool,
     force: bool,
     max_pixels: int,
     verbose: bool,
 ) -> None:
     """Code a picture as a dinp file.
 
-    INPUT is a picture in any format that Pillow opens, OUTPUT the file to write; "-" stands for stdin or stdout.
+    INPUT is a picture in any format that Pillow opens, or an array: .npy, .pfm, .flo. OUTPUT is the file to write; "-"
+    stands for stdin or stdout.
     """
     if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
         raise click.UsageError("--quality and the targets exclude one another.")
     files.check_output(target, force=force, source=source)
-    import dinp
+    import numpy as np
 
-    with open_picture(source, max_pixels) as picture, progress("encoding") as draw:
+    import dinp
+    from dinp.bitstream.samples import EIGHT_BITS
+
+    with open_samples(source, max_pixels) as picture, progress("encoding") as draw:
         known = None if mask is None else read_mask(mask, max_pixels)
+        holes: float | np.ndarray | None = hole
+        if isinstance(picture, ArrayFile):
+            planes, holes = planes or picture.planes, hole if picture.holes is None else picture.holes
+            picture = picture.array
         if target_bpp is not None:
-            target_size = _bytes_at(target_bpp, picture.width * picture.height)
+            height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
+            target_size = _bytes_at(target_bpp, width * height)
         encoding = dinp.encode_with_report(
             picture,
             quality=quality,
@@ -68,15 +96,24 @@ def encode(
             effort=effort,
             restore=not plain,
             mask=known,
+            max_error=max_error,
+            holes=holes,
+            planes=planes,
+            chroma=chroma,
+            srgb=srgb,
+            strip=strip,
             max_pixels=max_pixels,
             progress=draw,
         )
     files.write_output(target, encoding.data, force=force)
     for notice in encoding.notices:
         say(f"note: {notice}")
+    samples = encoding.picture.format
+    of_range = "" if samples == EIGHT_BITS else " over the range"
+    told = f", largest error {encoding.largest_error:g}" if of_range or max_error is not None else ""
     say(
         f"{len(encoding.data):,} bytes, {encoding.bpp:.4f} bpp, density {100 * encoding.density:.2f} %, "
-        f"PSNR {encoding.psnr:.2f} dB, {encoding.seconds:.2f} s"
+        f"PSNR {encoding.psnr:.2f} dB{of_range}{told}, {encoding.seconds:.2f} s"
     )
     if verbose:
         say(describe(dinp.info(encoding.data, max_pixels=max_pixels)))

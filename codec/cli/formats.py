@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dinp.errors import DinpError
 from dinp.pictures import files
+from dinp.pictures.arrays import ENDINGS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -14,10 +15,15 @@ _SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
 
 
 def picture_format(name: str) -> str:
-    """Pillow's name of the format that an output is to have; DinpError if its ending tells none that can be written."""
+    """Pillow's name of the format that an output is to have, or an ending of a file of numbers.
+
+    DinpError if its ending tells none that can be written.
+    """
     ending = os.path.splitext(name)[1].lower()
     if name == "-" or (not ending and files.is_special(name)):
         return "PNG"
+    if ending in ENDINGS:
+        return ending
     from PIL import Image
 
     Image.preinit()  # the usual formats: to know all of them takes a tenth of a second
@@ -31,10 +37,12 @@ def picture_format(name: str) -> str:
 def saved(picture: "Image.Image", into: str) -> bytes:
     """The picture as a file of a format."""
     buffer = BytesIO()
+    beside = {name: picture.info[name] for name in ("icc_profile", "exif", "xmp") if picture.info.get(name)}
     try:
-        picture.save(buffer, into, **_SAVE_OPTIONS.get(into, {}))
-    except (OSError, ValueError, KeyError) as error:
-        raise DinpError(f"the picture cannot be saved as {into}: {error}: choose PNG") from error
+        picture.save(buffer, into, **_SAVE_OPTIONS.get(into, {}), **beside)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        choice = "TIFF" if picture.mode in ("I", "F") else "PNG"
+        raise DinpError(f"the picture cannot be saved as {into}: {error}: choose {choice}") from error
     return buffer.getvalue()
 
 

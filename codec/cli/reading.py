@@ -9,6 +9,7 @@ from dinp.bitstream.container import MAGIC
 from dinp.errors import DinpError
 from dinp.limits import check_size
 from dinp.pictures import files
+from dinp.pictures.arrays import ArrayFile, read_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 @contextmanager
 def open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
     """The picture in a file, not yet loaded; Pillow's own limit and warnings give way to ours for the time."""
+    with open_samples(name, max_pixels) as picture:
+        if isinstance(picture, ArrayFile):
+            raise DinpError(f"{files.display(name)} is an array: name a picture")
+        yield picture
+
+
+@contextmanager
+def open_samples(name: str, max_pixels: int) -> "Iterator[Image.Image | ArrayFile]":
+    """The picture in a file, as `open_picture`, or the array of a file of numbers, see `dinp.pictures.arrays`."""
     from PIL import Image
 
     limit = Image.MAX_IMAGE_PIXELS
@@ -28,6 +38,10 @@ def open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
             if stream.read(len(MAGIC)) == MAGIC:
                 raise DinpError(f"{files.display(name)} is a dinp file already: use dinp decode")
             stream.seek(0)
+            numbers = read_array(stream, max_pixels=max_pixels)
+            if numbers is not None:
+                yield numbers
+                return
             try:
                 picture = Image.open(stream)
             except (MemoryError, KeyboardInterrupt):

@@ -26,13 +26,14 @@ import numpy as np
 from PIL import Image
 
 from dinp.bitstream.container import COLOUR_420, GREY, PLANES
-from dinp.bitstream.samples import EIGHT_BITS, FLOAT, MAX_DEPTH, SIGNED, UNSIGNED, SampleFormat
+from dinp.bitstream.samples import EIGHT_BITS, FLOAT, SIGNED, UNSIGNED, SampleFormat
 from dinp.errors import DinpError
 from dinp.limits import check_size
 from dinp.pictures.metadata import Metadata, matching, metadata_of, to_srgb
 from dinp.pictures.planes import SIXTEEN_BIT_MODES, colours_and_alpha, opened
 
 HOLE_GAP = 64
+DEEPEST = 4  # of the depths that pictures get: what is finer is left to residuals
 _TYPES = {"F": np.float32, "I;16": np.uint16, "I": np.int32}
 _MARKS = 4  # different values that mark holes: infinities, NaN, one that is given
 
@@ -202,7 +203,7 @@ def _ranged(array: np.ndarray, layout: int, holes: "float | np.ndarray | None") 
     if any(not math.isfinite(high - low) for low, high in ranges):
         raise DinpError("the range of the picture's values is too large: scale it before encoding")
     widest = max(high - low for low, high in ranges)
-    depth = MAX_DEPTH if kind == FLOAT else min(max(math.ceil(math.log2(widest + 1)) - 8, 0), MAX_DEPTH)
+    depth = DEEPEST if kind == FLOAT else min(max(math.ceil(math.log2(widest + 1)) - 8, 0), DEEPEST)
     if kind == UNSIGNED and layout != PLANES:  # as few as hold the samples and the holes
         most = max([high for _, high in ranges] + [int(h.value) for h in found])
         bits = bits if bits > 16 else max(int(most).bit_length(), 9)

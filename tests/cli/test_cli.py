@@ -482,3 +482,52 @@ def test_a_missing_module_of_our_own_is_a_mistake_in_the_program(monkeypatch):
 
     monkeypatch.setattr(lazy, "importlib", SimpleNamespace(import_module=import_module))
     assert isinstance(dinp_command("info").exception, ModuleNotFoundError)
+
+
+def depth_map():
+    values = (500 + 40 * np.arange(40) + 5 * np.arange(30)[:, None]).astype(np.uint16)
+    values[10:20, 10:20] = 0
+    return values
+
+
+def test_sixteen_bits_and_a_largest_error(folder):
+    Image.fromarray(depth_map()).save("depth.png")
+    result = dinp_command("encode", "-e", "1", "--max-error", "2", "depth.png", "depth.dinp")
+    assert result.exit_code == 0
+    assert "over the range, largest error" in result.stderr
+    assert dinp_command("decode", "depth.dinp", "back.png").exit_code == 0
+    with Image.open("back.png") as image:
+        assert image.mode == "I;16"
+        assert np.abs(np.asarray(image).astype(int) - depth_map()).max() <= 2
+    report = dinp_command("info", "depth.dinp").stdout
+    assert "12-bit unsigned samples, 500 to 2205; HOLES" in report
+
+
+@pytest.mark.parametrize("ending", [".npy", ".pfm", ".flo"])
+def test_files_of_numbers(folder, ending):
+    from dinp.pictures.arrays import array_bytes
+
+    values = depth_map().astype(np.float32)
+    values = np.dstack([values, -values]) if ending == ".flo" else values
+    (folder / f"in{ending}").write_bytes(array_bytes(values, ending))
+    assert dinp_command("encode", "-e", "1", "-q", "60", f"in{ending}", "numbers.dinp").exit_code == 0
+    assert dinp_command("decode", "numbers.dinp", f"out{ending}").exit_code == 0
+    back = (folder / f"out{ending}").read_bytes()
+    assert len(back) == len(array_bytes(values, ending))
+    refused = dinp_command("decode", "numbers.dinp", "out.png")
+    assert refused.exit_code == 1
+    assert ("values.npy" if ending == ".flo" else "choose TIFF") in refused.stderr
+
+
+def test_profile_and_exif_go_through_files(folder):
+    exif = Image.Exif()
+    exif[0x010E] = "a word"
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save("in.jpg", exif=exif)
+    assert dinp_command("encode", "in.jpg", "kept.dinp").exit_code == 0
+    assert dinp_command("decode", "kept.dinp", "kept.jpg").exit_code == 0
+    with Image.open("kept.jpg") as image:
+        assert image.getexif()[0x010E] == "a word"
+    assert dinp_command("encode", "--strip", "in.jpg", "bare.dinp").exit_code == 0
+    assert dinp_command("decode", "bare.dinp", "bare.jpg").exit_code == 0
+    with Image.open("bare.jpg") as image:
+        assert not image.getexif()
