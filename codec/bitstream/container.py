@@ -1,4 +1,4 @@
-"""The dinp container: header, chunks, sections and checksum around the planes. This docstring is its specification.
+"""The dinp container: header, chunks, sections and checksum around the planes (docs/format.md, sections 2 and 4).
 
 All integers are unsigned; a *varint* is an unsigned LEB128 integer: seven bits per byte, least significant group
 first, bit 7 of a byte set if another byte follows. A varint takes at most 4 bytes and must be canonical: only a

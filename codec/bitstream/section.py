@@ -1,4 +1,4 @@
-r"""A plane's section: mask structure and values to bytes and back. This docstring is its specification.
+r"""A plane's section: mask structure and values to bytes and back (docs/format.md, section 5).
 
 A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and width the container gives.
 

@@ -1,4 +1,4 @@
-"""Chunks that stand beside the sections: mattes, holes, residuals, and steps of their own. Specified here.
+"""Chunks that stand beside the sections: mattes, holes, residuals, and steps of their own (docs/format.md, section 4).
 
 A *stream* is range-coded (`dinp.entropy.coder`) and reaches to the end of its chunk; what is said there of streams that
 are too long holds for it. A *mask* is a stream of occupancy flags (`dinp.entropy.mask_coder`) at full resolution.
