@@ -1,4 +1,4 @@
-"""Sample formats: what the numbers of a picture are, and how they lie on the codec's grey axis (docs/format.md, section 3).
+"""Sample formats: what numbers are in a picture, and how they lie on the codec's grey axis (docs/format.md, section 3).
 
 The codec works on a *grey axis* from 0 to 255. A file without a sample format holds unsigned samples of 8 bits, whose
 values are those of the axis. A sample format is
