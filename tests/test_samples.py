@@ -179,3 +179,10 @@ def test_flat_greys_stay(side, quality):
 def test_numbers_must_be_numbers(name):
     with pytest.raises(dinp.DinpError, match=name):
         dinp.encode(RGB, **{name: "500"})
+
+
+def test_more_quality_is_not_worse_on_a_checkerboard():
+    board = ((X[:32, :32] + Y[:32, :32]) % 2 * 255).astype(np.uint8)
+    worse = dinp.encode_with_report(board, quality=30)
+    better = dinp.encode_with_report(board, quality=40)
+    assert better.psnr >= worse.psnr

@@ -32,8 +32,7 @@ def own_steps_of(plane: np.ndarray, trial: Trial, index: int, depth: int) -> tup
     if area[flat & (side_log2 >= large)].sum() < FLAT_SHARE * plane.size:
         return ()
     table = steps_of(2 ** np.arange(SIDES), index)
-    _, counts = np.unique(np.rint(plane), return_counts=True)
-    drawing = np.sort(counts)[-FEW:].sum() >= MOST * plane.size
+    drawing = is_drawing(plane)
     own = [0] * SIDES
     for k in range(int(side_log2.max()) + 1):
         mine = side_log2 == k
@@ -46,6 +45,12 @@ def own_steps_of(plane: np.ndarray, trial: Trial, index: int, depth: int) -> tup
     while own and not own[-1]:
         own.pop()
     return tuple(own)
+
+
+def is_drawing(plane: np.ndarray) -> bool:
+    """Whether few values cover most of a plane."""
+    _, counts = np.unique(np.rint(plane), return_counts=True)
+    return np.sort(counts)[-FEW:].sum() >= MOST * plane.size
 
 
 def _flat_cells(plane: np.ndarray, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
