@@ -6,10 +6,13 @@
 >>> dinp.decode_array(data)                # bytes -> array of the type that was coded
 >>> dinp.info(data)["bpp"]                 # what is in it, without decoding
 
-What only one of the three needs is imported when it is called; none of them imports torch.
+What they need is imported when they are called: the first import is quick. None of them imports torch.
 """
 
+from __future__ import annotations
+
 import math
+import numbers
 import time
 import warnings
 from collections.abc import Callable
@@ -17,25 +20,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from dinp._version import FORMAT_VERSION, __version__
-from dinp.bitstream.container import (
-    ALPHA_PLANE,
-    CHUNK_NAMES,
-    COLOUR_420,
-    COLOUR_444,
-    NO_ALPHA,
-    PLANES,
-    Container,
-    unpack,
-)
 from dinp.errors import DinpError, DinpNotice
 from dinp.limits import MAX_PIXELS
-from dinp.pictures.picture import Picture, picture_of_array, picture_of_image, picture_psnr, pillow_image
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from dinp.bitstream.container import Container
+    from dinp.pictures.picture import Picture
     from dinp.restoration import Restoration
 
 __all__ = [
@@ -100,6 +94,8 @@ class Encoding:
     @cached_property
     def psnr(self) -> float:
         """Peak signal-to-noise ratio in dB, over what is seen of all channels; the peak is the format's range."""
+        from dinp.pictures.picture import picture_psnr
+
         return picture_psnr(self.picture, self.shown)
 
     @cached_property
@@ -225,6 +221,11 @@ def encode_with_report(
 ) -> Encoding:
     """Like `encode`, but returns the file with its quality figures, and the notices instead of warning of them."""
     start = time.perf_counter()
+    import numpy as np
+    from PIL import Image
+
+    from dinp.pictures.picture import picture_of_array, picture_of_image, picture_psnr
+
     if sum(given is not None for given in (quality, target_bytes, target_psnr)) > 1:
         raise DinpError("quality, target_bytes and target_psnr exclude one another: give one of them")
     check_quality(50 if quality is None else quality)
@@ -250,9 +251,9 @@ def encode_with_report(
     from dinp.encoder.targets import psnr_target, search, size_target
     from dinp.models import load_tree_model, shipped_restoration
 
-    if effort not in EFFORTS:
+    if not isinstance(effort, numbers.Integral) or effort not in EFFORTS:
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
-    if chroma not in CHROMA:
+    if not isinstance(chroma, str) or chroma not in CHROMA:
         raise DinpError(f"chroma must be one of {', '.join(CHROMA)}, not {chroma!r}")
     model = None if mask is not None and picture.samples.ndim == 2 else load_tree_model()
     restoration = shipped_restoration(EFFORTS[effort].restoration) if restore else None
@@ -309,6 +310,8 @@ def decode(
     picture, notices = _decoded(data, restore, max_pixels, progress)
     for notice in notices:
         warnings.warn(notice, DinpNotice, stacklevel=2)
+    from dinp.pictures.picture import pillow_image
+
     return pillow_image(picture)
 
 
@@ -327,6 +330,8 @@ def _decoded(
 ) -> tuple[Picture, list[str]]:
     """The picture of a file, and notices."""
     data = _as_bytes(data)
+    from dinp.bitstream.container import unpack
+
     container = unpack(data, max_pixels=max_pixels)
 
     from dinp.assembly import assembled, beside
@@ -348,7 +353,7 @@ def _decoded(
     return assembled(planes, container), [f"{reason}: the picture is shown without" for reason in missing]
 
 
-def _left_out(version: int) -> "Restoration":
+def _left_out(version: int) -> Restoration:
     raise DinpError("restoration of so large a picture from so small a file is left out unless asked for")
 
 
@@ -370,6 +375,8 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         As `decode`.
     """
     data = _as_bytes(data)
+    from dinp.bitstream.container import CHUNK_NAMES, COLOUR_420, COLOUR_444, unpack
+
     container = unpack(data, max_pixels=max_pixels)
 
     from dinp.assembly import beside
@@ -405,6 +412,8 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
 
 def mode_of(container: Container) -> str:
     """Mode of a file's picture: "L", "RGB", with "A" where there is alpha; or its number of planes, like "2 planes"."""
+    from dinp.bitstream.container import ALPHA_PLANE, NO_ALPHA, PLANES
+
     if container.layout == PLANES:
         count = len(container.sections) - (container.alpha == ALPHA_PLANE)
         return f"{count} plane{'s' if count > 1 else ''}"
@@ -413,6 +422,8 @@ def mode_of(container: Container) -> str:
 
 def plane_names(container: Container) -> list[str]:
     """Names of a file's planes."""
+    from dinp.bitstream.container import ALPHA_PLANE, PLANES
+
     count = len(container.sections) - (container.alpha == ALPHA_PLANE)
     names = [f"plane {number}" for number in range(count)]
     if container.layout != PLANES:
@@ -427,11 +438,13 @@ def check_quality(quality: float) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _check_mask(mask: np.ndarray, shape: tuple[int, int]) -> None:
     """Raise DinpError unless `mask` is an inpainting mask for a picture of `shape`."""
+    import numpy as np
+
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         raise DinpError("an inpainting mask must be a boolean array, True where values are known")
     if mask.shape != shape:

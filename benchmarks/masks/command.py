@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from dinp.benchmarks.readme import END, replace_section
+from dinp.cli import progress
 from dinp.cli.options import PATH, Listed, Number
 from dinp.cli.progress import say
 from dinp.errors import DinpError
@@ -96,10 +97,10 @@ def table(result: Path, readme: Path | None) -> None:
 
     text = readme_table(load_result(result))
     if readme is None:
-        click.echo(text)
+        progress.out(text)
     else:
         replace_section(readme, MARKER, text)
-        click.echo(readme)
+        progress.out(readme)
 
 
 @masks.command()
@@ -112,4 +113,4 @@ def plot(result: Path, out: Path) -> None:
 
     check_folder(str(out))
     for path in write_plots(load_result(result), out, result.stem):
-        click.echo(path)
+        progress.out(path)

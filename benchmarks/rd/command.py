@@ -21,6 +21,7 @@ from dinp.benchmarks.rd.metrics import METRICS, check_metrics
 from dinp.benchmarks.rd.own import Dinp
 from dinp.benchmarks.rd.runs import MODES, Results, Task, pictures_in, run_tasks
 from dinp.benchmarks.readme import END, replace_section
+from dinp.cli import progress
 from dinp.cli.options import NAMES, NUMBERS, PATH, Number
 from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
@@ -131,10 +132,10 @@ def table(
     measured = load_measured(results)
     text = tables.markdown(tables.tables(measured, metric, qualities, per_picture), measured)
     if readme is None:
-        click.echo(text)
+        progress.out(text)
     else:
         replace_section(readme, MARKER, text)
-        click.echo(readme)
+        progress.out(readme)
 
 
 @rd.command()
@@ -147,7 +148,7 @@ def plot(results: tuple[Path, ...], out: Path) -> None:
 
     check_folder(str(out))
     for path in plots.write_plots(load_measured(results), out):
-        click.echo(path)
+        progress.out(path)
 
 
 @rd.command()
@@ -171,4 +172,4 @@ def report(
         page = pages.make_page(points, paths, mode, bpp, done)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
-    click.echo(out)
+    progress.out(out)

@@ -14,6 +14,7 @@ import click
 
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.readme import END, replace_section
+from dinp.cli import progress
 from dinp.cli.options import NUMBERS, PATH, Listed, Number
 from dinp.pictures.files import check_output, write_output
 
@@ -87,9 +88,9 @@ def run(
         "units": "largest errors in grey levels, seconds wall-clock (medians), ratios to ours",
         "results": [],
     }
-    click.echo(" | ".join(HEAD))
+    progress.out(" | ".join(HEAD))
     for row in measure(loaded, masks, densities, qualities, repeats):
-        click.echo(" | ".join(line(row)))
+        progress.out(" | ".join(line(row)))
         result["results"].append(row)
     write_output(str(out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
 
@@ -106,7 +107,7 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
 
     text = readme_text([load_result(path) for path in results])
     if readme is None:
-        click.echo(text)
+        progress.out(text)
     else:
         replace_section(readme, MARKER, text)
-        click.echo(readme)
+        progress.out(readme)

@@ -9,6 +9,7 @@ from dinp.cli import options
 from dinp.cli.describe import describe
 from dinp.cli.formats import kept, picture_format, saved
 from dinp.cli.progress import progress, say
+from dinp.limits import most_bytes
 from dinp.pictures import files
 from dinp.pictures.arrays import ENDINGS, array_bytes
 
@@ -30,7 +31,7 @@ def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, 
     files.check_output(target, force=force, source=source)
     import dinp
 
-    data = files.read_dinp(source)
+    data = files.read_dinp(source, most=most_bytes(max_pixels))
     start = time.perf_counter()
     with progress("decoding") as draw, warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always", dinp.DinpNotice)

@@ -4,6 +4,7 @@ import click
 
 from dinp.cli import options
 from dinp.cli.describe import describe
+from dinp.cli.formats import check_dinp_ending
 from dinp.cli.options import Number
 from dinp.cli.progress import progress, say
 from dinp.cli.reading import open_samples, read_mask
@@ -19,8 +20,10 @@ from dinp.pictures.arrays import ArrayFile
 @click.option(
     "--target-size", type=click.IntRange(min=1), metavar="BYTES", help="Best quality in at most so many bytes."
 )
-@click.option("--target-bpp", type=float, metavar="BPP", help="Best quality in at most so many bits per pixel.")
-@click.option("--target-psnr", type=float, metavar="DB", help="Smallest file with at least this PSNR.")
+@click.option(
+    "--target-bpp", type=Number(0, above=True), metavar="BPP", help="Best quality in at most so many bits per pixel."
+)
+@click.option("--target-psnr", type=Number(0, above=True), metavar="DB", help="Smallest file with at least this PSNR.")
 @click.option(
     "-e",
     "--effort",
@@ -74,6 +77,8 @@ def encode(
     if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
         raise click.UsageError("--quality and the targets exclude one another.")
     files.check_output(target, force=force, source=source)
+    if not force:
+        check_dinp_ending(target)
     import numpy as np
 
     import dinp

@@ -11,6 +11,7 @@ from dinp.pictures.arrays import ENDINGS
 if TYPE_CHECKING:
     from PIL import Image
 
+_OTHER_ENDINGS = {".jxl", ".heic", ".heif", ".svg", ".exr", ".hdr", ".npy", ".pfm", ".flo"}  # that Pillow may not know
 _SAVE_OPTIONS = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
 
 
@@ -32,6 +33,19 @@ def picture_format(name: str) -> str:
         told = f"the ending '{ending}'" if ending else "a name without an ending"
         raise DinpError(f"{told} does not tell a picture format to write: name the output like picture.png")
     return found
+
+
+def check_dinp_ending(name: str) -> None:
+    """Raise DinpError if a dinp file would get the ending of another picture format: that is asked for by mistake."""
+    from PIL import Image
+
+    stem, ending = os.path.splitext(name)
+    if name != "-" and (ending.lower() in _OTHER_ENDINGS or ending.lower() in Image.registered_extensions()):
+        if ending.lower() != ".dinp":  # which the plugin of Pillow registers
+            raise DinpError(
+                f"a dinp file would have the ending '{ending}': name the output like {os.path.basename(stem)}.dinp, "
+                "or use --force to have it so"
+            )
 
 
 def saved(picture: "Image.Image", into: str) -> bytes:

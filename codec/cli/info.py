@@ -6,6 +6,8 @@ import click
 
 from dinp.cli import options
 from dinp.cli.describe import account, describe
+from dinp.cli.progress import out
+from dinp.limits import most_bytes
 from dinp.pictures import files
 
 
@@ -21,7 +23,7 @@ def info(source: str, as_json: bool, max_pixels: int, verbose: bool) -> None:
     """
     import dinp
 
-    report = dinp.info(files.read_dinp(source), max_pixels=max_pixels)
-    click.echo(json.dumps(report, indent=2) if as_json else describe(report))
+    report = dinp.info(files.read_dinp(source, most=most_bytes(max_pixels)), max_pixels=max_pixels)
+    out(json.dumps(report, indent=2) if as_json else describe(report))
     if verbose and not as_json:
-        click.echo(account(report))
+        out(account(report))

@@ -1,4 +1,4 @@
-"""What a command tells on stderr while it works, and after."""
+"""What a command prints, and what it tells on stderr while it works, and after."""
 
 import sys
 import time
@@ -7,8 +7,17 @@ from contextlib import contextmanager
 
 import click
 
+from dinp.errors import DinpError
+
 _WIDTH = 30
 _LOG_SECONDS = 60
+
+
+def out(text: object) -> None:
+    """Print on stdout what was asked for; DinpError if it is closed."""
+    if sys.stdout is None:
+        raise DinpError("cannot write to standard output: it is closed")
+    click.echo(text)
 
 
 def say(message: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dinp.bitstream.container import MAGIC
 from dinp.errors import DinpError
-from dinp.limits import check_size
+from dinp.limits import check_size, larger_than_it_says, most_bytes
 from dinp.pictures import files
 from dinp.pictures.arrays import ArrayFile, read_array
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_picture(name: str, max_pixels: int) -> "Iterator[Image.Image]":
-    """The picture in a file, not yet loaded; Pillow's own limit and warnings give way to ours for the time."""
+    """The picture in a file, not yet loaded; meanwhile Pillow's limit, which counts what it loads, is ours."""
     with open_samples(name, max_pixels) as picture:
         if isinstance(picture, ArrayFile):
             raise DinpError(f"{files.display(name)} is an array: name a picture")
@@ -31,10 +31,11 @@ def open_samples(name: str, max_pixels: int) -> "Iterator[Image.Image | ArrayFil
     from PIL import Image
 
     limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
+    Image.MAX_IMAGE_PIXELS = max_pixels
     try:
-        with files.open_input(name) as stream, warnings.catch_warnings():
+        with files.open_input(name, most=most_bytes(max_pixels)) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             if stream.read(len(MAGIC)) == MAGIC:
                 raise DinpError(f"{files.display(name)} is a dinp file already: use dinp decode")
             stream.seek(0)
@@ -44,8 +45,13 @@ def open_samples(name: str, max_pixels: int) -> "Iterator[Image.Image | ArrayFil
                 return
             try:
                 picture = Image.open(stream)
-            except (MemoryError, KeyboardInterrupt):
+            except (MemoryError, DinpError):
                 raise
+            except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+                raise DinpError(
+                    f"the picture has more pixels than the limit of {max_pixels:,}: "
+                    "raise the limit (--max-pixels) if you trust its source"
+                ) from error
             except Exception as error:  # Pillow's readers raise a dozen classes on damaged files
                 raise DinpError(f"{files.display(name)} is not a picture that Pillow can open") from error
             check_size(picture.width, picture.height, max_pixels)
@@ -57,7 +63,7 @@ def open_samples(name: str, max_pixels: int) -> "Iterator[Image.Image | ArrayFil
 def read_mask(name: str, max_pixels: int) -> "np.ndarray":
     """An inpainting mask from a picture: known is what is not black; transparency counts for nothing."""
     import numpy as np
-    from PIL import ImageOps
+    from PIL import Image, ImageOps
 
     with open_picture(name, max_pixels) as picture:
         try:
@@ -67,5 +73,7 @@ def read_mask(name: str, max_pixels: int) -> "np.ndarray":
             pixels = np.asarray(upright)
             colours = pixels.reshape(*pixels.shape[:2], -1)[..., : 1 if upright.mode == "LA" else 3]
             return colours.any(axis=2)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise larger_than_it_says() from error
         except (OSError, ValueError, SyntaxError) as error:
             raise DinpError(f"{files.display(name)} cannot be read as a mask: {error}") from error

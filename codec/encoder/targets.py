@@ -55,8 +55,8 @@ def size_target(size: int, measure: Callable[[T], int]) -> Target[T]:
     DinpError
         The size is no positive number.
     """
-    if not size >= 1:
-        raise DinpError(f"a file cannot have {size:g} bytes: give a larger target")
+    if not 1 <= size < math.inf:
+        raise DinpError(f"{size:g} bytes cannot be aimed at: give a number from 1 on")
     return Target(
         lambda result: math.log2(measure(result)),
         math.log2(size),

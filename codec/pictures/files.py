@@ -9,36 +9,102 @@ import os
 import secrets
 import stat
 import sys
-from io import BytesIO
+from io import BufferedReader, RawIOBase
 from typing import BinaryIO
 
 from dinp.bitstream.container import MAGIC, check_magic
 from dinp.errors import DinpError
+from dinp.limits import MAX_PIXELS, most_bytes
+
+CHUNK = 1 << 16
+MOST_BYTES = most_bytes(MAX_PIXELS)
 
 
-def open_input(name: str) -> BinaryIO:
-    """A seekable binary stream of the file, or of stdin if `name` is "-"; DinpError if it cannot be opened or read."""
+def open_input(name: str, *, most: int = MOST_BYTES) -> BinaryIO:
+    """A seekable binary stream of the file, or of stdin if `name` is "-"; DinpError if it cannot be opened or read.
+
+    Of a pipe no more is read than is asked for, and at most so many bytes.
+    """
     try:
+        if name == "-" and sys.stdin is None:
+            raise DinpError("cannot read standard input: it is closed")
         stream = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115 (the caller closes it)
-        return stream if stream.seekable() else BytesIO(stream.read())
+        return stream if stream.seekable() else BufferedReader(_Kept(stream, most))
     except OSError as error:
         raise DinpError(f"cannot read {display(name)}: {_reason(error)}") from error
 
 
-def read_dinp(name: str) -> bytes:
-    """All bytes of a dinp file; the rest is not read if its first bytes are not those of a dinp file (DinpError)."""
-    with open_input(name) as stream:
+class _Kept(RawIOBase):
+    """What a pipe gives, kept so that one can go back in it."""
+
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        self._stream, self._most = stream, most
+        self._data = bytearray()
+        self._place = 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, target: "memoryview") -> int:
+        self._have(self._place + len(target))
+        found = self._data[self._place : self._place + len(target)]
+        target[: len(found)] = found
+        self._place += len(found)
+        return len(found)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            self._have(None)
+        self._place = max(0, offset + (0, self._place, len(self._data))[whence])
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+    def _have(self, size: int | None) -> None:
+        """Read on until there are so many bytes, or all."""
+        while not self._ended and (size is None or len(self._data) < size):
+            part = self._stream.read1(CHUNK)
+            self._ended = not part
+            self._data += part
+            if len(self._data) > self._most:
+                raise DinpError(f"the input goes on after {self._most:,} bytes, more than a picture may have")
+
+
+def read_dinp(name: str, *, most: int = MOST_BYTES) -> bytes:
+    """All bytes of a dinp file, read no further than its first bytes if they are not those of one, or than `most`.
+
+    Raises
+    ------
+    DinpError
+        It cannot be read, is no dinp file, or has more bytes than `most`.
+    """
+    with open_input(name, most=most) as stream:
         try:
             head = stream.read(len(MAGIC))
             check_magic(head)
-            return head + stream.read()
+            data = head + stream.read(most + 1 - len(head))
         except OSError as error:
             raise DinpError(f"cannot read {display(name)}: {_reason(error)}") from error
+    if len(data) > most:
+        raise DinpError(f"{display(name)} has more than {most:,} bytes, more than a picture may have")
+    return data
 
 
 def check_output(name: str, *, force: bool, source: str) -> None:
     """Raise DinpError, before the work, if the output `name` must not or cannot be written; `source` is the input."""
     if name == "-":
+        if sys.stdout is None:
+            raise DinpError("cannot write to standard output: it is closed")
         if sys.stdout.isatty():
             raise DinpError("binary data does not go to a terminal: redirect stdout or give an output file")
         return
@@ -81,6 +147,8 @@ def write_output(name: str, data: bytes, *, force: bool) -> None:
         The reader of a pipe has gone.
     """
     if name == "-":
+        if sys.stdout is None:
+            raise DinpError("cannot write to standard output: it is closed")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return

@@ -30,7 +30,8 @@ from dinp.bitstream.samples import EIGHT_BITS, FLOAT, SIGNED, UNSIGNED, SampleFo
 from dinp.errors import DinpError
 from dinp.limits import check_size
 from dinp.pictures.metadata import Metadata, matching, metadata_of, to_srgb
-from dinp.pictures.planes import SIXTEEN_BIT_MODES, colours_and_alpha, opened
+from dinp.pictures.opening import opened
+from dinp.pictures.planes import SIXTEEN_BIT_MODES, colours_and_alpha
 
 HOLE_GAP = 64
 DEEPEST = 4  # of the depths that pictures get: what is finer is left to residuals

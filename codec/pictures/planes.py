@@ -16,7 +16,8 @@ where values or colours change, or the mode does, a notice tells:
     I                           like I;16 if all values lie in 0 to 65535, otherwise refused    yes
     RGB(A) of 16 bits a sample  the upper 8 bits (Pillow keeps no others)                       yes
     F, anything else            refused: how to scale it is not known
-    several frames              the current frame, after opening the first                      yes
+    several frames              the current frame, after opening the first; gain maps,          yes
+                                thumbnails and layers are none
     colour profile but sRGB     dropped, values as they are                                     yes
     EXIF orientation            applied                                                         no
     other metadata              dropped                                                         no
@@ -48,11 +49,12 @@ import io
 import math
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from dinp.bitstream.samples import EIGHT_BITS, SampleFormat
 from dinp.errors import DinpError
 from dinp.limits import check_size
+from dinp.pictures.opening import opened, sentence
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE, _CR_SCALE = 1.772, 1.402
@@ -85,28 +87,6 @@ def picture_from_image(image: Image.Image, *, max_pixels: int) -> tuple[np.ndarr
     return np.asarray(image, dtype=np.uint8), tuple(notices)
 
 
-def opened(image: Image.Image, *, max_pixels: int) -> tuple[Image.Image, list[str]]:
-    """A Pillow image, loaded and upright, and notices of what it lost; DinpError as `picture_from_image`."""
-    if image.width < 1 or image.height < 1:
-        raise DinpError("the picture has no pixels")
-    check_size(image.width, image.height, max_pixels)
-    notices = []
-    deep = any(";16" in str(tile[-1]) for tile in getattr(image, "tile", ()) if tile)
-    try:
-        if getattr(image, "is_animated", False):
-            notices.append(f"only frame {image.tell() + 1} of several is coded")
-        image.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's readers raise a dozen classes on damaged files
-        raise DinpError(f"the picture cannot be read: {_sentence(error)}") from error
-    info, image = image.info, _upright(image)
-    image.info = {**image.info, **info}  # EXIF data as they were: `upright_exif` says that they are upright
-    if deep and image.mode in ("RGB", "RGBA"):
-        notices.append("picture of 16 bits per sample coded with 8")
-    return image, notices
-
-
 def colours_and_alpha(image: Image.Image, *, grey: bool) -> tuple[Image.Image, np.ndarray | None, str | None]:
     """Image of mode L or RGB, its alpha (H, W) uint8 if it has one, and the notice about the conversion.
 
@@ -123,7 +103,7 @@ def colours_and_alpha(image: Image.Image, *, grey: bool) -> tuple[Image.Image, n
             return image.getchannel(0), np.asarray(image.getchannel(1)), None
         straight = (image.convert("LA") if mode == "La" else image).convert("RGBA")
     except (ValueError, TypeError, OSError) as error:
-        raise DinpError(f"a picture of mode {mode} cannot be converted: {_sentence(error)}") from error
+        raise DinpError(f"a picture of mode {mode} cannot be converted: {sentence(error)}") from error
     colours, alpha = straight.convert("RGB"), np.asarray(straight.getchannel(3))
     if mode in _GREY_MODES:
         colours = colours.getchannel(0)
@@ -193,16 +173,6 @@ def psnr(picture: np.ndarray, other: np.ndarray) -> float:
     return math.inf if total == 0 else 10 * math.log10(255**2 * picture.size / total)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; unreadable EXIF data is no reason to refuse a picture."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except MemoryError:
-        raise
-    except Exception:
-        return image
-
-
 def _foreign_profile(image: Image.Image) -> str | None:
     """Name of the embedded ICC profile, in quotes (empty if it tells none); None without a profile or if it is sRGB."""
     profile = image.info.get("icc_profile")
@@ -245,7 +215,7 @@ def _to_grey_or_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
         else:
             raise DinpError(f"pictures of mode {mode} are not supported: convert to 8-bit grey or RGB before encoding")
     except (ValueError, TypeError, OSError, ImageCms.PyCMSError) as error:
-        raise DinpError(f"a picture of mode {mode} cannot be converted: {_sentence(error)}") from error
+        raise DinpError(f"a picture of mode {mode} cannot be converted: {sentence(error)}") from error
     return image, f"picture of mode {mode} coded as {'grey' if image.mode == 'L' else 'RGB'}"
 
 
@@ -289,8 +259,3 @@ def _double(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         target[1::2] = 0.75 * source + 0.25 * after
         plane = np.moveaxis(target[:size], 0, axis)
     return plane
-
-
-def _sentence(error: Exception) -> str:
-    """Text of an exception as the end of a sentence."""
-    return (str(error).strip().rstrip(".") or type(error).__name__).splitlines()[0]
