@@ -66,6 +66,24 @@ def test_other_qualities_are_refused(quality):
         dinp.encode(np.zeros((5, 5), np.uint8), quality=quality)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {name: value}
+        for name in ("target_bytes", "target_psnr", "max_error")
+        for value in ("30", True, [3], float("nan"))
+    ]
+    + [{"target_bytes": float("inf")}, {"target_psnr": float("inf")}, {"max_error": float("inf")}]
+    + [{"target_bytes": 0}, {"target_psnr": -1}, {"max_error": -1}, {"effort": "2"}, {"effort": [2]}, {"effort": 4}]
+    + [{"chroma": ["420"]}, {"chroma": "422"}, {"max_pixels": "100"}, {"max_pixels": float("nan")}],
+    ids=str,
+)
+def test_options_that_cannot_be_used_are_one_sentence(options):
+    with pytest.raises(dinp.DinpError) as caught:
+        dinp.encode(np.zeros((5, 5), np.uint8), **options)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 50), (50, 1), (3, 3), (33, 31)])
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_every_size_works(shape, channels):

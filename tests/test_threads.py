@@ -191,6 +191,27 @@ def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("effort", [1, 3])
+def test_a_forked_process_encodes_and_decodes_like_the_one_that_has_already(count, effort):
+    """Threads, of ours and of the networks' runtime, stay behind in a fork."""
+    picture = np.clip(smooth_plane((64, 80), seed=3), 0, 255).astype(np.uint8)
+    data = dinp.encode(picture, quality=30, effort=effort)
+    shown = dinp.decode(data).tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.alarm(120)
+            again = dinp.encode(picture, quality=30, effort=effort)
+            code = 0 if again == data and dinp.decode(data).tobytes() == shown else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.usefixtures("four")
 def test_a_forked_process_has_threads_of_its_own(count):
     in_parallel(abs, range(4))

@@ -40,12 +40,12 @@ def check_dinp_ending(name: str) -> None:
     from PIL import Image
 
     stem, ending = os.path.splitext(name)
-    if name != "-" and (ending.lower() in _OTHER_ENDINGS or ending.lower() in Image.registered_extensions()):
-        if ending.lower() != ".dinp":  # which the plugin of Pillow registers
-            raise DinpError(
-                f"a dinp file would have the ending '{ending}': name the output like {os.path.basename(stem)}.dinp, "
-                "or use --force to have it so"
-            )
+    others = {*_OTHER_ENDINGS, *Image.registered_extensions()} - {".dinp"}  # which the plugin of Pillow registers
+    if ending.lower() in others:
+        raise DinpError(
+            f"a dinp file would have the ending '{ending}': name the output like {os.path.basename(stem)}.dinp, "
+            "or use --force to have it so"
+        )
 
 
 def saved(picture: "Image.Image", into: str) -> bytes:

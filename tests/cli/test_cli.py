@@ -241,6 +241,18 @@ def test_nothing_is_overwritten_that_appears_during_the_work(folder):
     assert sorted(os.listdir()) == ["coded.dinp", "foreign.txt", "picture.png"]
 
 
+@pytest.mark.parametrize("name", ["new.png", "new.JPG", "new.jxl", "new.tar.tiff"])
+def test_a_dinp_file_gets_the_ending_of_another_format_by_force_only(folder, coded, name):
+    fails("name the output like new", "encode", "picture.png", name)
+    assert dinp_command("encode", "--force", "picture.png", name).exit_code == 0
+    assert Path(name).read_bytes() == coded
+
+
+@pytest.mark.parametrize("name", ["new", "new.DINP", "new.dinp.part", "new.bin"])
+def test_other_endings_are_left_to_the_user(folder, name):
+    assert dinp_command("encode", "-e", "1", "picture.png", name).exit_code == 0
+
+
 def test_input_is_never_the_output(folder):
     os.link("picture.png", "same.png")
     for name in ("picture.png", "./picture.png", "same.png"):

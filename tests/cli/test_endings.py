@@ -21,7 +21,7 @@ SIGNALLED = """
 import os, signal, sys, time
 from dinp.cli import main
 number = signal.Signals[sys.argv[1]]
-def send(*arguments):
+def send(*arguments, **options):
     os.kill(os.getpid(), number)
     time.sleep(60)
 {where}
@@ -158,7 +158,12 @@ def test_a_pipe_can_be_read_again(monkeypatch):
     read, write = os.pipe()
     os.write(write, bytes(range(100)))
     os.close(write)
-    monkeypatch.setattr(sys, "stdin", open(read))
+    with open(read) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        check_reading_again()
+
+
+def check_reading_again():
     with files.open_input("-") as stream:
         assert stream.read(3) == b"\0\1\2"
         assert stream.seek(0) == 0

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image, MpoImagePlugin, TiffImagePlugin, features
 
 import dinp
 from dinp.errors import DinpError
-from dinp.pictures.opening import opened
+from dinp.pictures.opening import _bits_per_sample, opened
 
 LIMIT = 100_000
 
@@ -33,7 +34,7 @@ def mpo(kind):
     """A JPEG file with a second picture of a type of the multi-picture format."""
     data = bytearray(saved(ramp(), "MPO", save_all=True, append_images=[ramp("L")]))
     at = data.index(b"MPF\0") + 4
-    found = data.index(struct.pack("<L", 0x030000), at)  # the entries: attribute, size, offset, dependents
+    found = data.index(struct.pack("<L", 0x030000), at + 50)  # the entries: attribute, size, offset, dependents
     data[found + 16 : found + 20] = struct.pack("<L", kind)
     return bytes(data)
 
@@ -100,21 +101,18 @@ def test_bits_of_jpeg_2000():
     at = data.index(b"\xff\x4f\xff\x51") + 42
     assert data[at] == 7
     deep = Image.open(io.BytesIO(data[:at] + b"\x0b" + data[at + 1 :]))
-    from dinp.pictures.opening import _bits_per_sample
-
     assert _bits_per_sample(deep) == 12
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow is without AVIF")
 def test_bits_of_avif():
-    from dinp.pictures.opening import _bits_per_sample
-
-    data = saved(ramp(), "AVIF")
+    data = bytearray(saved(ramp(), "AVIF"))
     assert notices(Image.open(io.BytesIO(data))) == []
     at = data.index(b"av1C") + 6
-    for flags, bits in ((0x40, 10), (0x60, 12)):
-        deep = Image.open(io.BytesIO(data[:at] + bytes([data[at] | flags]) + data[at + 1 :]))
-        assert _bits_per_sample(deep) == bits
+    for flags, bits in ((0, 8), (0x40, 10), (0x60, 12)):
+        data[at] = data[at] & 0x9F | flags
+        stub = SimpleNamespace(info={}, format="AVIF", tile=[("raw", None, 0, "RGB")], fp=io.BytesIO(data))
+        assert _bits_per_sample(stub) == bits
 
 
 def icon(side):
@@ -129,12 +127,9 @@ def test_the_real_size_of_an_icon_counts(tmp_path, monkeypatch, capsys):
         opened(Image.open(io.BytesIO(icon(400))), max_pixels=LIMIT)
     (tmp_path / "a.ico").write_bytes(icon(400))
     limit = Image.MAX_IMAGE_PIXELS
-    for command in (
-        ["encode", "a.ico", "a.dinp"],
-        ["mask", "a.ico", "a.png"],
-        ["encode", "--mask", "a.ico", "b.png", "b.dinp"],
-    ):
-        Image.new("L", (400, 400)).crop((0, 0, 16, 16)).save("b.png")
+    Image.new("L", (16, 16)).save("b.png")
+    with_mask = ["encode", "--mask", "a.ico", "b.png", "b.dinp"]
+    for command in (["encode", "a.ico", "a.dinp"], ["mask", "a.ico", "a.png"], with_mask):
         assert dinp_command(*command, "--max-pixels", LIMIT) == 1
         assert "the limit" in capsys.readouterr().err
     assert limit == Image.MAX_IMAGE_PIXELS
@@ -143,8 +138,11 @@ def test_the_real_size_of_an_icon_counts(tmp_path, monkeypatch, capsys):
 
 
 def test_pillows_own_limit_holds_for_what_is_loaded(monkeypatch):
-    image = Image.open(io.BytesIO(icon(400)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    def load():
+        raise Image.DecompressionBombError("too large")
+
+    image = ramp()
+    monkeypatch.setattr(image, "load", load)
     with pytest.raises(DinpError, match="larger than its file says"):
         opened(image, max_pixels=LIMIT)
 

@@ -144,6 +144,19 @@ def test_damaged_labels_are_one_sentence(folder, load):
         load(folder)
 
 
+def test_without_labels_or_something_to_resume_nothing_is_left(folder, capsys):
+    for kind in ("mask", "tree", "surrogate", "solver"):
+        arguments = ["--data", folder / "none", "--out", folder / "deep" / "run", "--steps", 1]
+        assert dinp_command("train", kind, *arguments) == 1
+        assert dinp_command("train", kind, *arguments, "--resume") == 1
+        assert capsys.readouterr().err.count("Error: ") == 2
+    for what in (["mask", "--data", folder / "none"], ["tree", folder / "none.npz"]):
+        assert dinp_command("train", "entropy", *what, "--out", folder / "deep" / "run") == 1
+    for what in ("mask-labels", "restoration-data", "context-data"):
+        assert dinp_command("train", what, "--data", folder / "none", "--out", folder / "deep" / "data.npz") == 1
+    assert not (folder / "deep").exists()
+
+
 def test_the_results_need_a_folder(folder, capsys):
     (folder / "file").write_text("")
     assert dinp_command("train", "tree", "--data", folder, "--out", folder / "file", "--steps", 1) == 1
