@@ -16,7 +16,10 @@ HOMES = {
     "entropy": ("dinp.cli.train.networks:entropy", "Train an integer context model of the entropy coder."),
     "mask-labels": ("dinp.cli.train.data:mask_labels", "Make optimised masks for the mask network to imitate."),
     "restoration-data": ("dinp.cli.train.data:restoration_data", "Code pictures for the restoration network."),
-    "restoration-planes": ("dinp.cli.train.data:restoration_planes", "Have a teacher restore coded pictures."),
+    "restoration-planes": (
+        "dinp.cli.train.data:restoration_planes",
+        "Decode coded pictures and have a teacher restore them.",
+    ),
     "restoration-start": ("dinp.cli.train.data:restoration_start", "Make a smaller network from a larger one."),
     "context-data": ("dinp.cli.train.data:context_data", "Make samples for the context models."),
     "graphs": ("dinp.cli.train.data:graphs", "Make the graphs of the shipped networks."),
