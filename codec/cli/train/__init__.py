@@ -20,7 +20,10 @@ HOMES = {
         "dinp.cli.train.data:restoration_planes",
         "Decode coded pictures and have a teacher restore them.",
     ),
-    "restoration-start": ("dinp.cli.train.data:restoration_start", "Make a smaller network from a larger one."),
+    "restoration-start": (
+        "dinp.cli.train.data:restoration_start",
+        "Make a smaller restoration network from a larger one.",
+    ),
     "context-data": ("dinp.cli.train.data:context_data", "Make samples for the context models."),
     "graphs": ("dinp.cli.train.data:graphs", "Make the graphs of the shipped networks."),
 }
