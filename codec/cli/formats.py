@@ -37,11 +37,12 @@ def picture_format(name: str) -> str:
 
 def check_dinp_ending(name: str) -> None:
     """Raise DinpError if a dinp file would get the ending of another picture format: that is asked for by mistake."""
+    stem, ending = os.path.splitext(name)
+    if ending.lower() in ("", ".dinp"):
+        return
     from PIL import Image
 
-    stem, ending = os.path.splitext(name)
-    others = {*_OTHER_ENDINGS, *Image.registered_extensions()} - {".dinp"}  # which the plugin of Pillow registers
-    if ending.lower() in others:
+    if ending.lower() in _OTHER_ENDINGS or ending.lower() in Image.registered_extensions():
         raise DinpError(
             f"a dinp file would have the ending '{ending}': name the output like {os.path.basename(stem)}.dinp, "
             "or use --force to have it so"
