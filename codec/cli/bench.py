@@ -14,6 +14,10 @@ HOMES = {
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
     "coding": ("dinp.benchmarks.speed.coding_speed:coding", "Time encoding and decoding."),
     "engine": ("dinp.benchmarks.speed.engine:engine", "Time two versions side by side."),
+    "solver": (
+        "dinp.benchmarks.speed.solver_before:solver",
+        "Time the solver, beside another installation.",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """The solver benchmark: what it compares is the same problem, and its results are complete."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -13,8 +14,10 @@ from skimage.data import camera
 import dinp
 from dinp.benchmarks.speed.decoding import coded_picture, decoding_times
 from dinp.benchmarks.speed.pyamg_solvers import assemble, geometric_solver
+from dinp.benchmarks.speed.solver_before import Worker
 from dinp.benchmarks.speed.solvers import compare, masks
 from dinp.diffusion.inpaint import inpaint
+from dinp.errors import DinpError
 
 
 def picture(shape):
@@ -128,3 +131,30 @@ def test_speed_of_coding_is_told_by_effort(tmp_path, capsys):
     assert all(row["encode_seconds"] > 0 and row["decode_seconds"] > 0 and row["bytes"] > 16 for row in rows)
     assert dinp_command("bench", "coding", tmp_path / "none.png", "--out", out) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_solver_is_compared_with_another_installation(tmp_path):
+    out = tmp_path / "result.json"
+    arguments = ["--before", sys.executable, "--commit", "the same", "--out", out, "--densities", "0.05"]
+    with_sizes = "import dinp.benchmarks.speed.solver_before as s; s.SIZES = ((40, 30),); s.solver()"
+    process = subprocess.run(
+        [sys.executable, "-c", with_sizes, *map(str, arguments), "--repeats", "1"], capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    result = json.loads(out.read_text())
+    assert result["before"] == "the same"
+    assert {row["threads"] for row in result["results"]} >= {1}
+    for row in result["results"]:
+        assert row["error"] < 0.01
+        for part in ("setup", "solve", "tonal"):
+            assert row[part]["ratio"]["cpu"] > 0
+
+
+def test_an_installation_without_a_solver_is_told(tmp_path):
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexit 0\n")
+    fake.chmod(0o755)
+    worker = Worker(str(fake), 1)
+    with pytest.raises(DinpError, match="no solver"):
+        worker.ask(10, 10, 0.1)
+    worker.close()
