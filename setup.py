@@ -15,6 +15,7 @@ SOURCES = [
     "multigrid",
     "network",
     "order",
+    "planes",
     "range",
     "samples",
     "tonal",

@@ -122,13 +122,13 @@ def solver(
 ) -> None:
     """Time the solver, beside another installation."""
     check_output(str(out), force=True, source=str(before))
-    rows = []
+    head = {"benchmark": "solver_before", **environment(PACKAGES), "before": commit, "repeats": repeats}
+    head["units"] = "seconds, the least of the repetitions; ratios now / before; errors in grey levels"
+    rows: list[dict] = []
     for size in SIZES[:1] if small else SIZES:
         for density in densities:
             error = largest_error(size, density)
             for threads in sorted({1, thread_count()}):
                 rows.append(measure(str(before), size, density, threads, repeats) | error)
                 say(json.dumps(rows[-1]))
-    head = {"benchmark": "solver_before", **environment(PACKAGES), "before": commit, "repeats": repeats}
-    head["units"] = "seconds, the least of the repetitions; ratios now / before; errors in grey levels"
-    write_output(str(out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)
+                write_output(str(out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)

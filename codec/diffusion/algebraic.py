@@ -3,6 +3,11 @@
 A crack between two pixels takes away their coupling. A geometric hierarchy, whose coarse cells straddle cracks, does
 not converge then; algebraic multigrid (Ruge and Stueben) does not couple what is not coupled.
 
+Chosen among pyamg's methods by CPU time on segmentations of photographs and disparities (165,000 to 260,000 pixels, 1 %
+known): set-up .3 to .5 s, a solve .3 to .6 s in 9 to 11 steps. Smoothed aggregation sets up for twice as long and needs
+13 to 18 steps; aggregates of 2x2 pixels within a region set up in .1 s, but need 16 to 40 steps, whatever the rule for
+their conductances, and gain nothing.
+
 Each part of the picture that cracks cut off starts from the mean of its known values, which is all where it holds but
 one value.
 

@@ -11,6 +11,7 @@ extern PyMethodDef krylov_methods[];
 extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
 extern PyMethodDef order_methods[];
+extern PyMethodDef planes_methods[];
 extern PyMethodDef range_methods[];
 extern PyMethodDef sample_methods[];
 extern PyMethodDef tonal_methods[];
@@ -28,6 +29,7 @@ static int add_methods(PyObject *module)
         multigrid_methods,
         network_methods,
         order_methods,
+        planes_methods,
         range_methods,
         sample_methods,
         tonal_methods,

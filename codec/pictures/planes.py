@@ -47,17 +47,22 @@ and R, G, B, or Y alone in a grey file, become samples as `dinp.bitstream.sample
 
 import io
 import math
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from dinp.bitstream.samples import EIGHT_BITS, SampleFormat
+from dinp.bitstream.samples import EIGHT_BITS, TIE, SampleFormat
 from dinp.errors import DinpError
+from dinp.kernels import kernels
 from dinp.limits import check_size
 from dinp.pictures.opening import opened, sentence
+from dinp.threads import in_parallel
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE, _CR_SCALE = 1.772, 1.402
+_WEIGHTS = (_RED, _GREEN, _BLUE, _CB_SCALE, _CR_SCALE)
+_ROWS = 256
 
 _GREY_MODES = {"1", "L", "LA", "La"}
 SIXTEEN_BIT_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
@@ -141,6 +146,11 @@ def split_planes(picture: np.ndarray, *, halved: bool = True) -> list[np.ndarray
     """
     if picture.ndim == 2:
         return [picture.astype(np.float64)]
+    if kernels and halved and picture.dtype in (np.uint8, np.float64):
+        picture = np.ascontiguousarray(picture)
+        planes = [np.empty(shape) for shape in plane_shapes(*picture.shape[:2], colour=True)]
+        _by_rows(lambda rows: kernels.split_planes(picture, _WEIGHTS, *planes, *picture.shape[:2], *rows), planes[1])
+        return planes
     luma = _RED * picture[..., 0]
     luma += _GREEN * picture[..., 1]
     luma += _BLUE * picture[..., 2]
@@ -157,6 +167,13 @@ def merge_planes(planes: list[np.ndarray], samples: SampleFormat = EIGHT_BITS) -
     if len(planes) == 1:
         return samples.from_axis(luma)
     picture = np.empty((*luma.shape, 3), dtype=samples.dtype)
+    halved = [plane.shape for plane in planes] == plane_shapes(*luma.shape, colour=True)
+    if kernels and halved and samples.dtype == np.uint8 and samples.ranges[0] == (0, 255):
+        planes = [np.ascontiguousarray(plane, np.float64) for plane in planes]
+        _by_rows(
+            lambda rows: kernels.merge_planes(*planes, _WEIGHTS, 0.5 + TIE, picture, *luma.shape, *rows), planes[1]
+        )
+        return picture
     rest = luma
     for channel, weight, scale, plane in ((0, _RED, _CR_SCALE, planes[2]), (2, _BLUE, _CB_SCALE, planes[1])):
         values = plane - 128 if plane.shape == luma.shape else _double(plane - 128, luma.shape)
@@ -165,6 +182,12 @@ def merge_planes(planes: list[np.ndarray], samples: SampleFormat = EIGHT_BITS) -
         rest = rest - weight * values
     picture[..., 1] = samples.from_axis(rest / _GREEN)
     return picture
+
+
+def _by_rows(work: Callable[[tuple[int, int]], None], chroma: np.ndarray) -> None:
+    """Do the work for all rows of a plane of chroma, some at a time."""
+    count = len(chroma)
+    in_parallel(work, [(first, min(first + _ROWS, count)) for first in range(0, count, _ROWS)])
 
 
 def psnr(picture: np.ndarray, other: np.ndarray) -> float:

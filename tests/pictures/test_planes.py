@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+import dinp.kernels
 from dinp.errors import DinpError
 from dinp.pictures.planes import merge_planes, picture_from_array, picture_from_image, plane_shapes, psnr, split_planes
 
@@ -244,3 +245,18 @@ def test_psnr():
     assert psnr(black, black) == np.inf
     assert psnr(black, black + np.uint8(255)) == 0
     np.testing.assert_allclose(psnr(black + np.uint8(3), black), 20 * np.log10(255 / 3))
+
+
+@pytest.mark.skipif(dinp.kernels.kernels is None, reason="no kernels were built, or they are turned off")
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (2, 2), (33, 50), (64, 37), (600, 11)])
+def test_kernels_and_numpy_give_the_same(shape, monkeypatch):
+    """Exactly, of bytes and of numbers."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8), rng.uniform(-20, 280, (*shape, 3))]
+    made = [split_planes(picture) for picture in pictures]
+    shown = [merge_planes(planes) for planes in made]
+    monkeypatch.setattr("dinp.pictures.planes.kernels", None)
+    for picture, planes, merged in zip(pictures, made, shown, strict=True):
+        for one, other in zip(planes, split_planes(picture), strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(merged, merge_planes(planes))
