@@ -7,7 +7,7 @@ exchanges judged at once.
 
 import numpy as np
 
-from dinp.encoder.pyramid import detail_gains, leaf_count
+from dinp.encoder.pyramid import block_sums, detail_gains, leaf_count
 from dinp.entropy.tree import Tree, child_count, children_of, grid_shape, splittable
 
 BELOW_LEAF = 0.8  # of 0.1 to 4, best on drawings and on photographs
@@ -15,14 +15,16 @@ BELOW_LEAF = 0.8  # of 0.1 to 4, best on drawings and on photographs
 
 def cell_sums(plane: np.ndarray, sides: list[int]) -> list[np.ndarray]:
     """Sum of a plane (H, W) over each cell, list of (ceil(H/s), ceil(W/s)) float64 arrays for s in `sides` and 1."""
-    result = [plane.astype(np.float64)]
+    result = [plane.astype(np.float64, copy=False)]
     for side in reversed(sides):
-        rows, columns = grid_shape(plane.shape, side)
-        fine = result[-1]
-        padded = np.zeros((2 * rows, 2 * columns))
-        padded[: fine.shape[0], : fine.shape[1]] = fine
-        result.append(padded.reshape(rows, 2, columns, 2).sum(axis=(1, 3)))
+        result.append(_sums_of_children(result[-1], grid_shape(plane.shape, side)))
     return result[::-1]
+
+
+def _sums_of_children(fine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Sums over blocks of 2x2 cells, those outside the plane counting as 0."""
+    missing = [(0, 2 * count - side) for count, side in zip(shape, fine.shape, strict=True)]
+    return block_sums(np.pad(fine, missing) if any(end for _, end in missing) else fine)
 
 
 def split_scores(tree: Tree, error: np.ndarray) -> list[np.ndarray]:
@@ -35,14 +37,11 @@ def split_scores(tree: Tree, error: np.ndarray) -> list[np.ndarray]:
     """
     sides = tree.sides
     sums, squares = cell_sums(error, sides), cell_sums(error * error, sides)
-    areas = cell_sums(np.ones_like(error), sides)
+    areas = [np.multiply.outer(*(_extents(size, side) for size in error.shape)) for side in (*sides, 1)]
     scores: list[np.ndarray] = []
     for level, side in enumerate(sides):
         own, children = (sums[k] ** 2 / areas[k] for k in (level, level + 1))
-        rows, columns = grid_shape(tree.shape, side)
-        padded = np.zeros((2 * rows, 2 * columns))
-        padded[: children.shape[0], : children.shape[1]] = children
-        low = padded.reshape(rows, 2, columns, 2).sum(axis=(1, 3))
+        low = _sums_of_children(children, grid_shape(tree.shape, side))
         exists = tree.exists(level)
         lost = np.where(exists, 0.0, own)
         low, total = (np.maximum(part - lost, 0) for part in (low, squares[level]))
@@ -52,6 +51,11 @@ def split_scores(tree: Tree, error: np.ndarray) -> list[np.ndarray]:
             score = np.where(exists, score, np.minimum(score, children_of(scores[-1], tree.shape, side)))
         scores.append(score)
     return scores
+
+
+def _extents(size: int, side: int) -> np.ndarray:
+    """How many rows, or columns, of a plane each cell has, float64."""
+    return np.minimum(side, size - np.arange(0, size, side)).astype(np.float64)
 
 
 def merge_costs(tree: Tree, gains: list[np.ndarray]) -> list[np.ndarray]:
