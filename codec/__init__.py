@@ -16,7 +16,7 @@ import numbers
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -118,6 +118,7 @@ def encode(
     target_bytes: int | None = None,
     target_psnr: float | None = None,
     max_error: float | None = None,
+    lossless: bool = False,
     effort: int = 2,
     restore: bool = True,
     mask: np.ndarray | None = None,
@@ -145,6 +146,9 @@ def encode(
     max_error : float, optional
         No sample that is seen is farther off, in the picture's own units; alpha aside. Without a quality the smallest
         file that does it is looked for.
+    lossless : bool
+        All samples come back exactly, whatever they are, and Pillow images of mode P with their palette; small for
+        drawings, label maps and screens. Neither a quality nor any of the targets can be given then.
     effort : int
         1: the network places all points; 2: it places three quarters of them, and the rest go where the error is
         largest, values being tuned to what the restoration adds; 3: five more rounds of moving points, and values and
@@ -185,6 +189,7 @@ def encode(
         target_bytes=target_bytes,
         target_psnr=target_psnr,
         max_error=max_error,
+        lossless=lossless,
         effort=effort,
         restore=restore,
         mask=mask,
@@ -208,6 +213,7 @@ def encode_with_report(
     target_bytes: int | None = None,
     target_psnr: float | None = None,
     max_error: float | None = None,
+    lossless: bool = False,
     effort: int = 2,
     restore: bool = True,
     mask: np.ndarray | None = None,
@@ -229,6 +235,8 @@ def encode_with_report(
     if sum(given is not None for given in (quality, target_bytes, target_psnr)) > 1:
         raise DinpError("quality, target_bytes and target_psnr exclude one another: give one of them")
     check_quality(50 if quality is None else quality)
+    if lossless and any(given is not None for given in (quality, target_bytes, target_psnr, max_error, mask)):
+        raise DinpError("lossless excludes a quality, targets, a largest error and a mask: give none of them")
     for name, value in (("max_error", max_error), ("target_bytes", target_bytes), ("target_psnr", target_psnr)):
         if value is not None and not _is_number(value):
             raise DinpError(f"{name} must be a number, not {value!r}")
@@ -238,11 +246,15 @@ def encode_with_report(
         if planes:
             image = np.asarray(image)
         else:
-            picture = picture_of_image(image, max_pixels=max_pixels, holes=holes, srgb=srgb, strip=strip)
+            picture = picture_of_image(
+                image, max_pixels=max_pixels, holes=holes, srgb=srgb, strip=strip, indices=lossless
+            )
     if isinstance(image, np.ndarray):
         picture = picture_of_array(image, max_pixels=max_pixels, planes=planes, holes=holes)
     elif not isinstance(image, Image.Image):
         raise DinpError(f"a picture must be a Pillow image or an array, not {type(image).__name__}")
+    if lossless:
+        return _encoded_losslessly(picture, start)
     if mask is not None:
         _check_mask(mask, picture.samples.shape[:2])
 
@@ -279,6 +291,17 @@ def encode_with_report(
         result = code(50 if quality is None else quality, None)
     seconds = time.perf_counter() - start
     return Encoding(result.data, picture, result.coded.density, seconds, picture.notices, lambda: result.decoded)
+
+
+def _encoded_losslessly(picture: Picture, start: float) -> Encoding:
+    from dinp.assembly import describe_lossless_file
+    from dinp.encoder.lossless import encode_losslessly
+
+    data, container, notices = encode_losslessly(picture)
+    report = describe_lossless_file(container)
+    density = report.regions / (container.width * container.height) if report.regions else 1.0
+    seconds = time.perf_counter() - start
+    return Encoding(data, picture, density, seconds, picture.notices + notices, lambda: picture)
 
 
 def decode(
@@ -334,7 +357,12 @@ def _decoded(
 
     container = unpack(data, max_pixels=max_pixels)
 
-    from dinp.assembly import assembled, beside
+    from dinp.assembly import assembled, beside, lossless_picture
+
+    picture = lossless_picture(container)
+    if picture is not None:
+        return picture, []
+
     from dinp.decoder import decode_planes, is_sparse
     from dinp.models import shipped_restoration
 
@@ -367,7 +395,8 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         "planes"), `samples` (like "16-bit unsigned"), `ranges` (low and high), `chroma` ("420", "444" or None),
         `bytes`, `bpp` (bits of the whole file per pixel), `chunks` (bytes of each, with its name), `overhead_bytes`
         (all but sections and chunks) and `planes`, one dict each: `name`, `width`, `height`, `bytes`, what
-        `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`.
+        `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`. Lossless files have
+        `lossless` instead, what `dinp.bitstream.lossless.LosslessReport` tells, and only names and sizes of planes.
 
     Raises
     ------
@@ -379,13 +408,17 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
 
     container = unpack(data, max_pixels=max_pixels)
 
-    from dinp.assembly import beside
+    from dinp.assembly import beside, describe_lossless_file
     from dinp.decoder import describe_section
 
+    lossless = describe_lossless_file(container)
     planes = []
     parts = zip(plane_names(container), container.sections, container.shapes, *beside(container), strict=True)
     for name, section, shape, depth, own_steps in parts:
         plane = {"name": name, "width": shape[1], "height": shape[0], "bytes": len(section)}
+        if lossless is not None:
+            planes.append(plane)
+            continue
         plane |= describe_section(section, shape, depth, own_steps)
         for kind in ("mask", "value"):
             plane[f"{kind}_bits_per_point"] = plane[f"{kind}_bits"] / plane["points"]
@@ -407,7 +440,7 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         "chunks": chunks,
         "overhead_bytes": len(data) - sum(map(len, container.sections)) - sum(chunk["bytes"] for chunk in chunks),
         "planes": planes,
-    }
+    } | ({} if lossless is None else {"lossless": asdict(lossless)})
 
 
 def mode_of(container: Container) -> str:

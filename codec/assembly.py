@@ -6,21 +6,26 @@ from dinp.bitstream.container import (
     ALPHA_MATTE,
     ALPHA_PLANE,
     EXIF,
+    GREY,
     HOLES,
     ICC,
+    LOSSLESS,
     MATTE,
+    NO_ALPHA,
     OPAQUE,
+    PALETTE,
     PLANES,
     RESIDUAL,
     STEPS,
     XMP,
     Container,
 )
+from dinp.bitstream.lossless import LosslessReport, decode_lossless, describe_lossless
 from dinp.bitstream.samples import EIGHT_BITS
 from dinp.bitstream.sidecars import read_holes, read_mask_stream, read_residual, read_steps
 from dinp.errors import DinpError
 from dinp.pictures.metadata import Metadata, inflated
-from dinp.pictures.picture import Holes, Picture
+from dinp.pictures.picture import Holes, Palette, Picture
 from dinp.pictures.planes import merge_planes
 
 
@@ -95,3 +100,52 @@ def _alpha(planes: list[np.ndarray], container: Container, shape: tuple[int, int
         body = container.chunk_of_plane(RESIDUAL, len(planes) - 1)
         return alpha if body is None else with_residual(alpha, body, container, len(planes) - 1)
     return None
+
+
+def lossless_picture(container: Container) -> Picture | None:
+    """The picture of a file that holds its samples exactly; None for others; DinpError where it is damaged."""
+    content = _lossless_content(container)
+    if content is None:
+        return None
+    shape = (container.height, container.width)
+    channels = decode_lossless(content, _types(container), shape)
+    alpha = channels.pop() if container.alpha == ALPHA_PLANE else None
+    samples = channels[0] if container.layout == GREY else np.dstack(channels)
+    metadata, palette = metadata_of(container), _palette_of(container)
+    return Picture(samples, container.layout, container.samples, alpha, metadata=metadata, palette=palette)
+
+
+def describe_lossless_file(container: Container) -> LosslessReport | None:
+    """How a file holds its samples exactly; None for others; DinpError where it is damaged."""
+    content = _lossless_content(container)
+    if content is None:
+        return None
+    return describe_lossless(content, _types(container), (container.height, container.width))
+
+
+def _lossless_content(container: Container) -> bytes | None:
+    content = container.chunk(LOSSLESS)
+    if content is not None and (any(container.sections) or container.alpha not in (NO_ALPHA, ALPHA_PLANE)):
+        raise DinpError("the file is damaged: it has lossless samples and others")
+    return content
+
+
+def _types(container: Container) -> list[np.dtype]:
+    """Of each channel, alpha last."""
+    count = len(container.sections)
+    return [
+        np.dtype(np.uint8) if container.alpha == ALPHA_PLANE and k == count - 1 else container.samples.dtype
+        for k in range(count)
+    ]
+
+
+def _palette_of(container: Container) -> Palette | None:
+    body = container.chunk_of_plane(PALETTE, 0)
+    if body is None:
+        return None
+    colours = len(body) - 1
+    if not body or body[0] not in (3, 4) or colours % body[0] or not 1 <= colours // body[0] <= 256:
+        raise DinpError("the file is damaged: its palette is none")
+    if container.layout != GREY or container.samples != EIGHT_BITS or container.alpha != NO_ALPHA:
+        raise DinpError("the file is damaged: only grey pictures of 8 bits can have a palette")
+    return Palette(np.frombuffer(body[1:], dtype=np.uint8).reshape(-1, body[0]))

@@ -18,7 +18,7 @@ apart which share a place (a slot with another check begins anew: probability 1/
 n1) 2 + the last bit: how many zeros and ones came, each at most 10; a bit adds one to its own count and halves the
 other where it is above 2 (to (n + 2) / 2). A map tells for each context, kind of bit and history how probable a 1 is
 (2^-22, above a count of 10 bits). Stretched (ln(p / (1 - p)) in units of 1/256, see `stretch`), both probabilities of
-each context and the constant 256 are the inputs of the mixer: several sets of weights (2^-16), of each of which a small
+each context and the constant 256 are the inputs of the mixer: several sets of weights (2^-13), of each of which a small
 context selects one row, give a weighted sum each; a second layer, its weights selected by the kind, mixes those; and
 two refinement stages correct the result p by interpolating in a table of 91 probabilities that a context selects: (2 p
 + q_1 + q_2) >> 2. `Mixer` says how each learns.
@@ -33,7 +33,7 @@ HISTORIES = 242
 KNOTS = 45
 PARAMETERS = 16
 OVERRUN = 8
-MAP_LIMIT, SLOT_LIMIT, RATE, FINAL_RATE, STAGE_RATE, SLOT_GAIN = range(6)
+MAP_LIMIT, SLOT_LIMIT, RATE, FINAL_RATE, STAGE_RATE = range(5)
 
 # fmt: off
 LOGISTIC = [  # 2^16 / (1 + exp(-k / 4))
@@ -224,15 +224,14 @@ class Mixer:
     def predict(self, kind: int, select: list[int], stage_select: list[int]) -> int:
         """The probability of a 1 in 2^-16, 1..2^16 - 1."""
         shape = self._shape
-        gain = self._parameters[SLOT_GAIN]
         self._kind = kind
         self._map_at = [self._maps + (i * shape.kinds + kind) * HISTORIES + s[1] for i, s in enumerate(self._found)]
         self._inputs = []
         for slot, at in zip(self._found, self._map_at, strict=True):
-            self._inputs += [STRETCH[self._state[at] >> 20], STRETCH[slot[0] >> 4] * gain >> 8]
+            self._inputs += [STRETCH[self._state[at] >> 20], STRETCH[slot[0] >> 4]]
         self._inputs.append(256)
         self._rows = [weights[row] for weights, row in zip(self._weights, select, strict=True)]
-        self._dots = [_clip(sum(map(int.__mul__, row, self._inputs)) >> 16) for row in self._rows]
+        self._dots = [_clip(_signed(sum(map(int.__mul__, row, self._inputs))) >> 13) for row in self._rows]
         mixed = _clip(sum(map(int.__mul__, self._final[kind], self._dots)) >> 16)
         self._mixed_p = squash(mixed)
         p = 2 * self._mixed_p
@@ -245,12 +244,12 @@ class Mixer:
 
     def update(self, bit: int) -> None:
         """Learn from the bit that was foretold."""
-        map_limit, slot_limit, rate, final_rate, stage_rate = self._parameters[:SLOT_GAIN]
+        map_limit, slot_limit, rate, final_rate, stage_rate = self._parameters[: STAGE_RATE + 1]
         target = bit << 16
         for row, dot in zip(self._rows, self._dots, strict=True):
-            step = (target - squash(dot)) * rate
+            step = (target - squash(dot)) * rate >> 5
             for i, x in enumerate(self._inputs):
-                row[i] += (x * step + (1 << 17)) >> 18
+                row[i] = max(-32768, min(32767, row[i] + ((x * step + 32768) >> 16)))
         step = (target - self._mixed_p) * final_rate
         final = self._final[self._kind]
         for i, dot in enumerate(self._dots):
@@ -269,3 +268,8 @@ class Mixer:
 
 def _clip(x: int) -> int:
     return max(-STRETCH_MAX, min(STRETCH_MAX, x))
+
+
+def _signed(x: int) -> int:
+    """x modulo 2^32, -2^31 to 2^31 - 1: as sums are that C makes of 32 bits."""
+    return (x + (1 << 31) & 0xFFFFFFFF) - (1 << 31)

@@ -45,11 +45,13 @@ occur at most once.
     03    XMP       XMP packet, UTF-8
     04    CICP      colour primaries, transfer, matrix, full range flag: four bytes of ITU-T H.273
     81    MATTE     alpha 3 only, and there it must occur: the matte (`dinp.bitstream.sidecars`)
+    82    LOSSLESS  the samples themselves, exactly (`dinp.bitstream.lossless`): all sections are empty then
     C0    BARRIERS  barriers: `dinp.bitstream.barriers`; serves planes whose sections are of structure 2 or 3
     C1    HOLES     samples without a measurement (`dinp.bitstream.sidecars`)
     C2    RESIDUAL  what is added to the decoded samples (`dinp.bitstream.sidecars`)
     C3    STEPS     quantisation steps of a plane's own (`dinp.bitstream.sidecars`)
-    C4    PALETTE   values of labels: reserved
+    C4    PALETTE   colours that the samples of a grey picture of 8 bits stand for, from 0 on: after the byte of planes
+                    a byte 3 (R, G, B) or 4 (and alpha), then so many bytes a colour, 1 to 256 colours
     C5    TILES     parts that are coded on their own: reserved
 
 How the format is extended, from the least to the most: information that a decoder may do without is a new type below
@@ -95,18 +97,20 @@ MAX_PLANES = 4
 
 MUST_KNOW, NAMES_PLANES = 0x80, 0x40
 ICC, EXIF, XMP, CICP = 0x01, 0x02, 0x03, 0x04
-MATTE = 0x81
-BARRIERS, HOLES, RESIDUAL, STEPS = 0xC0, 0xC1, 0xC2, 0xC3
+MATTE, LOSSLESS = 0x81, 0x82
+BARRIERS, HOLES, RESIDUAL, STEPS, PALETTE = 0xC0, 0xC1, 0xC2, 0xC3, 0xC4
 CHUNK_NAMES = {
     ICC: "ICC",
     EXIF: "EXIF",
     XMP: "XMP",
     CICP: "CICP",
     MATTE: "MATTE",
+    LOSSLESS: "LOSSLESS",
     BARRIERS: "BARRIERS",
     HOLES: "HOLES",
     RESIDUAL: "RESIDUAL",
     STEPS: "STEPS",
+    PALETTE: "PALETTE",
 }
 
 _SAMPLES, _CHUNKS, _RESERVED = 0x10, 0x20, 0xC0

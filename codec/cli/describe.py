@@ -13,6 +13,8 @@ def describe(report: dict) -> str:
         parts += [f"chroma {report['chroma']}"] if report["chroma"] else []
         parts += [f"{chunk['name']} {chunk['bytes']:,} bytes" for chunk in report["chunks"]]
         lines.append("; ".join(parts))
+    if "lossless" in report:
+        return "\n".join([*lines, _lossless(report["lossless"])])
     for plane in report["planes"]:
         lines.append(
             f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "
@@ -25,6 +27,10 @@ def describe(report: dict) -> str:
 
 def account(report: dict) -> str:
     """Where the file's bytes go."""
+    if "lossless" in report:
+        parts = report["lossless"]["parts"]
+        rest = report["bytes"] - sum(parts.values())
+        return "all  " + ", ".join(f"{name} {size:,} bytes" for name, size in parts.items()) + f", the rest {rest:,}"
     points = sum(plane["points"] for plane in report["planes"])
     parts = []
     for name in ("mask", "value"):
@@ -32,3 +38,15 @@ def account(report: dict) -> str:
         parts.append(f"{name}s {bits / 8:,.0f} bytes ({bits / points:.2f} bits per point)")
     rest = report["bytes"] - sum(plane[f"{name}_bits"] for plane in report["planes"] for name in ("mask", "value")) / 8
     return f"all  {points:,} points: {', '.join(parts)}, the rest {rest:,.0f} bytes"
+
+
+def _lossless(report: dict) -> str:
+    """A line about a lossless file."""
+    if report["method"] != "regions":
+        return f"lossless, {report['values']:,} {'colours' if report['method'] == 'colours' else 'values'}"
+    cracks, parts = max(report["cracks"], 1), report["parts"]
+    return (
+        f"lossless, {report['regions']:,} regions of {report['values']:,} values, {report['cracks']:,} cracks: "
+        f"{8 * parts['contours'] / cracks:.2f} bits a crack, "
+        f"{8 * parts['region values'] / report['regions']:.2f} bits a region's value"
+    )

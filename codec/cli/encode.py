@@ -24,6 +24,7 @@ from dinp.pictures.arrays import ArrayFile
     "--target-bpp", type=Number(0, above=True), metavar="BPP", help="Best quality in at most so many bits per pixel."
 )
 @click.option("--target-psnr", type=Number(0, above=True), metavar="DB", help="Smallest file with at least this PSNR.")
+@click.option("--lossless", is_flag=True, help="Keep every sample exactly: for drawings, label maps, screens.")
 @click.option(
     "-e",
     "--effort",
@@ -56,6 +57,7 @@ def encode(
     target_size: int | None,
     target_bpp: float | None,
     target_psnr: float | None,
+    lossless: bool,
     effort: int,
     plain: bool,
     mask: str | None,
@@ -98,6 +100,7 @@ def encode(
             quality=quality,
             target_bytes=target_size,
             target_psnr=target_psnr,
+            lossless=lossless,
             effort=effort,
             restore=not plain,
             mask=known,

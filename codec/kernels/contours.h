@@ -60,8 +60,12 @@ static inline int class_of(uint32_t distance) /* 0..15: 0, 1, 2, 3, 4-5, 6-7, 8-
     if (distance < 4)
         return (int)distance;
     int log = 2;
+#if defined(__GNUC__)
+    log = 31 - __builtin_clz(distance);
+#else
     while (distance >> (log + 1))
         log++;
+#endif
     int c = 2 * log + (distance >> (log - 1) & 1);
     return c > 15 ? 15 : c;
 }

@@ -108,17 +108,21 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                 int near = (int)((window[0] >> 28 & 3) | (window[0] >> 30 & 1) << 2 | (window[0] >> 31) << 3);
                 near = (int)(window[0] >> 29) | (int)(window[1] >> 14 & 15) << 3 | (int)(window[1] >> 19 & 1) << 7;
 
+                mix_slot *group[CONTEXTS];
+                uint8_t check[CONTEXTS];
+                for (int k = 0; k < CONTEXTS; k++) {
+                    uint32_t h = scramble(hash[k] + (uint32_t)k * 0x3C6EF372u);
+                    group[k] = c->table + (((size_t)k << c->bits) + (h >> (32 - c->bits))) * 4;
+                    check[k] = (uint8_t)((h & 255) | 1);
+                    MIX_PREFETCH(group[k]);
+                }
                 int known = 0, bit = 0; /* node: 0 the crack above; 1, 2 the one on the left after 0, 1 */
                 for (int node = 0;;) {
                     int implied = !y ? node == 0 : !x ? node != 0 : node && (sum == 0 || (sum == 1 && !known));
                     if (!implied) {
                         int kind = node == 0 ? (sum == 2 ? 3 : sum ? left + 1 : 0) : sum == 2 ? 5 + node : 3 + left + 1;
-                        for (int k = 0; k < CONTEXTS; k++) {
-                            uint32_t h = scramble(hash[k] + (uint32_t)k * 0x3C6EF372u);
-                            uint32_t index = (h >> (32 - c->bits)) * 4 + (uint32_t)node;
-                            c->model.slot[k] = mix_find(c->table + (((size_t)k << c->bits) * 4), index,
-                                                        (uint8_t)((h & 255) | 1));
-                        }
+                        for (int k = 0; k < CONTEXTS; k++)
+                            c->model.slot[k] = mix_find(group[k], (uint32_t)node, check[k]);
                         int select[SETS] = {kind * 16 + since_class, node * NEAR + near, kind * 256 + (int)(chain >> 24)};
                         int stage[STAGES] = {node * NEAR + near, kind * 256 + (int)(chain >> 24)};
                         int32_t p = mix_predict(&c->model, kind, select, stage);
@@ -150,6 +154,11 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
     return !c->coder.failed;
 }
 
+static void close_coder(crack_coder *c)
+{
+    free(c->cells), free(c->table), mix_close(&c->model, SET_SIZES);
+}
+
 static int open_coder(crack_coder *c, const Py_buffer *state, Py_ssize_t height, Py_ssize_t width)
 {
     if (height < 1 || width < 1 || state->len != (Py_ssize_t)lay_out(&c->model, state->buf, &c->quiet) * 4) {
@@ -164,8 +173,8 @@ static int open_coder(crack_coder *c, const Py_buffer *state, Py_ssize_t height,
     c->stride = (size_t)width + 2 * PAD;
     c->cells = calloc((size_t)(height + 5), c->stride);
     c->table = calloc(((size_t)CONTEXTS << c->bits) * 4, sizeof *c->table);
-    if (!c->cells || !c->table) {
-        free(c->cells), free(c->table);
+    if (!mix_open(&c->model, SET_SIZES) || !c->cells || !c->table) {
+        close_coder(c);
         PyErr_NoMemory();
         return 0;
     }
@@ -205,7 +214,7 @@ static PyObject *encode_cracks(PyObject *module, PyObject *args)
         c->costs = costs.len ? costs.buf : NULL;
         ok = code_cells(c, given.buf, (int)height, (int)width);
         size = mix_finish(&c->coder);
-        free(c->cells), free(c->table);
+        close_coder(c);
         Py_END_ALLOW_THREADS
         if (ok && !c->coder.failed)
             result = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)size);
@@ -238,7 +247,7 @@ static PyObject *decode_cracks(PyObject *module, PyObject *args)
         ok = code_cells(c, NULL, (int)height, (int)width) && mix_exhausted(&c->coder);
         for (Py_ssize_t y = 0; y < height; y++)
             memcpy((uint8_t *)cells.buf + y * width, c->cells + (size_t)(4 + y) * c->stride + PAD, (size_t)width);
-        free(c->cells), free(c->table);
+        close_coder(c);
         Py_END_ALLOW_THREADS
         result = PyBool_FromLong(ok);
     }

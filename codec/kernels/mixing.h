@@ -17,7 +17,7 @@ enum {
     MIX_KNOTS = 45,          /* of a refinement stage */
     MIX_MOST_CONTEXTS = 40,
     MIX_MOST_SETS = 6,
-    MIX_MOST_INPUTS = 2 * MIX_MOST_CONTEXTS + 1,
+    MIX_MOST_INPUTS = 2 * MIX_MOST_CONTEXTS + 8, /* with zeros up to a multiple of 8 */
     MIX_PARAMETERS = 16,
     MIX_OVERRUN = 8          /* bytes that a decoder may take beyond the end: its first four, and four that were zero */
 };
@@ -140,6 +140,12 @@ typedef struct {
     uint8_t history, check;
 } mix_slot;
 
+#if defined(__GNUC__)
+#define MIX_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define MIX_PREFETCH(address) ((void)(address))
+#endif
+
 static inline mix_slot *mix_find(mix_slot *table, uint32_t index, uint8_t check)
 {
     mix_slot *slot = table + index;
@@ -152,21 +158,22 @@ static inline mix_slot *mix_find(mix_slot *table, uint32_t index, uint8_t check)
 
 /* The learned state, in order: parameters; maps (contexts, kinds, histories); weights of the first layer (sets, each
    (size, inputs)); of the second (kinds, sets); refinement stages (each (size, 2 knots + 1)). Probabilities of maps are
-   22 bits above a count of 10. Weights are in units of 2^-16. */
+   22 bits above a count of 10. Weights of the first layer are in units of 2^-13, in 16 bits, of the second 2^-16. */
 typedef struct {
-    int contexts, kinds, sets, inputs, stages;
-    int32_t *parameters, *maps, *weights[MIX_MOST_SETS], *final, *refine[2];
+    int contexts, kinds, sets, inputs, padded, stages;
+    int32_t *parameters, *maps, *initial[MIX_MOST_SETS], *final, *refine[2];
+    int16_t *weights[MIX_MOST_SETS]; /* rows of `padded` */
     mix_tables tables;
     /* of the bit at hand */
     mix_slot *slot[MIX_MOST_CONTEXTS];
     int32_t *map[MIX_MOST_CONTEXTS];
-    int32_t input[MIX_MOST_INPUTS];
-    int32_t *chosen[MIX_MOST_SETS], dot[MIX_MOST_SETS], *last;
+    int16_t input[MIX_MOST_INPUTS], *chosen[MIX_MOST_SETS];
+    int32_t dot[MIX_MOST_SETS], *last;
     int32_t *stage[2], mixed;
     int32_t set_p[MIX_MOST_SETS], mixed_p, p;
 } mix_model;
 
-enum { MIX_MAP_LIMIT, MIX_SLOT_LIMIT, MIX_RATE, MIX_FINAL_RATE, MIX_STAGE_RATE, MIX_SLOT_GAIN, MIX_FREE };
+enum { MIX_MAP_LIMIT, MIX_SLOT_LIMIT, MIX_RATE, MIX_FINAL_RATE, MIX_STAGE_RATE };
 
 /* Size of the state in 32-bit integers. */
 static inline size_t mix_lay_out(mix_model *m, int32_t *state, int contexts, int kinds, int sets, const int *sizes,
@@ -175,14 +182,63 @@ static inline size_t mix_lay_out(mix_model *m, int32_t *state, int contexts, int
     size_t at = MIX_PARAMETERS;
     m->contexts = contexts, m->kinds = kinds, m->sets = sets, m->stages = stages;
     m->inputs = 2 * contexts + 1;
+    m->padded = (m->inputs + 7) / 8 * 8;
     m->parameters = state;
     m->maps = state + at, at += (size_t)contexts * kinds * MIX_HISTORIES;
     for (int s = 0; s < sets; s++)
-        m->weights[s] = state + at, at += (size_t)sizes[s] * m->inputs;
+        m->initial[s] = state + at, at += (size_t)sizes[s] * m->inputs;
     m->final = state + at, at += (size_t)kinds * sets;
     for (int s = 0; s < stages; s++)
         m->refine[s] = state + at, at += (size_t)stage_sizes[s] * (2 * MIX_KNOTS + 1);
     return at;
+}
+
+/* Take the weights over from the state; 0 without memory. `mix_close` gives it back, and what was learned. */
+static inline int mix_open(mix_model *m, const int *sizes)
+{
+    size_t rows = 0;
+    for (int s = 0; s < m->sets; s++)
+        rows += (size_t)sizes[s];
+    int16_t *w = calloc(rows * (size_t)m->padded, sizeof *w);
+    m->weights[0] = w;
+    if (!w)
+        return 0;
+    for (int s = 0; s < m->sets; s++) {
+        m->weights[s] = w;
+        for (int row = 0; row < sizes[s]; row++, w += m->padded)
+            for (int i = 0; i < m->inputs; i++)
+                w[i] = (int16_t)m->initial[s][(size_t)row * m->inputs + i];
+    }
+    memset(m->input, 0, sizeof m->input);
+    return 1;
+}
+
+static inline void mix_close(mix_model *m, const int *sizes)
+{
+    for (int s = 0; s < m->sets && m->weights[0]; s++)
+        for (int row = 0; row < sizes[s]; row++)
+            for (int i = 0; i < m->inputs; i++)
+                m->initial[s][(size_t)row * m->inputs + i] = m->weights[s][(size_t)row * m->padded + i];
+    free(m->weights[0]);
+}
+
+/* Sum of products modulo 2^32; n is a multiple of 8. */
+static inline int32_t mix_dot(const int16_t *w, const int16_t *x, int n)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (uint32_t)(w[i] * x[i]);
+    return (int32_t)sum;
+}
+
+/* w += x e / 2^16, rounded, within 16 bits. */
+static inline void mix_learn(int16_t *restrict w, const int16_t *restrict x, int32_t e, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int32_t v = w[i] + ((x[i] * e + 32768) >> 16);
+        v = v > 32767 ? 32767 : v;
+        w[i] = (int16_t)(v < -32768 ? -32768 : v);
+    }
 }
 
 static inline int32_t mix_clip(int64_t x)
@@ -195,22 +251,18 @@ static inline int32_t mix_predict(mix_model *m, int kind, const int *select, con
 {
     const mix_tables *t = &m->tables;
     int contexts = m->contexts, inputs = m->inputs;
-    int32_t gain = m->parameters[MIX_SLOT_GAIN];
     for (int i = 0; i < contexts; i++) {
         const mix_slot *slot = m->slot[i];
         m->map[i] = m->maps + ((size_t)i * m->kinds + kind) * MIX_HISTORIES + slot->history;
         m->input[2 * i] = t->stretch[(uint32_t)*m->map[i] >> 20];
-        m->input[2 * i + 1] = t->stretch[(slot->p ^ 32768) >> 4] * gain >> 8;
+        m->input[2 * i + 1] = t->stretch[(slot->p ^ 32768) >> 4];
     }
     m->input[inputs - 1] = 256;
     m->last = m->final + (size_t)kind * m->sets;
     int64_t sum = 0;
     for (int s = 0; s < m->sets; s++) {
-        const int32_t *w = m->chosen[s] = m->weights[s] + (size_t)select[s] * inputs;
-        int64_t dot = 0;
-        for (int i = 0; i < inputs; i++)
-            dot += (int64_t)w[i] * m->input[i];
-        m->dot[s] = mix_clip(dot >> 16);
+        m->chosen[s] = m->weights[s] + (size_t)select[s] * m->padded;
+        m->dot[s] = mix_clip(mix_dot(m->chosen[s], m->input, m->padded) >> 13);
         m->set_p[s] = mix_squash(m->dot[s]);
         sum += (int64_t)m->last[s] * m->dot[s];
     }
@@ -232,16 +284,13 @@ static inline int32_t mix_predict(mix_model *m, int kind, const int *select, con
 static inline void mix_update(mix_model *m, int bit)
 {
     const mix_tables *t = &m->tables;
-    int contexts = m->contexts, inputs = m->inputs;
+    int contexts = m->contexts;
     int32_t map_limit = m->parameters[MIX_MAP_LIMIT], slot_limit = m->parameters[MIX_SLOT_LIMIT];
-    int64_t rate = m->parameters[MIX_RATE], final_rate = m->parameters[MIX_FINAL_RATE];
+    int32_t rate = m->parameters[MIX_RATE];
+    int64_t final_rate = m->parameters[MIX_FINAL_RATE];
     int32_t target = bit << 16;
-    for (int s = 0; s < m->sets; s++) {
-        int32_t *w = m->chosen[s];
-        int64_t step = (target - m->set_p[s]) * rate;
-        for (int i = 0; i < inputs; i++)
-            w[i] += (int32_t)((m->input[i] * step + (1 << 17)) >> 18);
-    }
+    for (int s = 0; s < m->sets; s++)
+        mix_learn(m->chosen[s], m->input, (target - m->set_p[s]) * rate >> 5, m->padded);
     int64_t step = (target - m->mixed_p) * final_rate;
     for (int s = 0; s < m->sets; s++)
         m->last[s] += (int32_t)((m->dot[s] * step + (1 << 17)) >> 18);

@@ -240,17 +240,22 @@ static int code_samples(sample_coder *c, const int32_t *given)
                 more[7] = join((uint32_t)coarse(at[-n] - at[-row]), (uint32_t)coarse(at[-row] - at[-row + n]),
                                (uint32_t)coarse(at[-n] - at[-row - n]), window[0] >> 28);
                 int nearby = (int)(window[0] >> 29) | (int)(window[1] >> 14 & 15) << 3 | (int)(window[1] >> 19 & 1) << 7;
+                mix_slot *group[PLACES];
+                uint8_t check[PLACES];
+                for (int k = 0; k < PLACES; k++) {
+                    uint32_t h = scramble(hash[k] + (uint32_t)k * 0x3C6EF372u);
+                    group[k] = c->places + ((size_t)k << c->bits) + (h >> (34 - c->bits)) * 4;
+                    check[k] = (uint8_t)((h & 255) | 1);
+                    MIX_PREFETCH(group[k]);
+                }
                 for (int i = tried; i < 4 && chosen < 0; i++) {
                     int again = 0;
                     for (int j = 0; j < i; j++)
                         again |= same(candidate[i], candidate[j], n);
                     if (again)
                         continue;
-                    for (int k = 0; k < PLACES; k++) {
-                        uint32_t h = scramble(hash[k] + (uint32_t)k * 0x3C6EF372u);
-                        uint32_t index = (h >> (34 - c->bits)) * 4 + (uint32_t)i;
-                        c->place.slot[k] = mix_find(c->places + ((size_t)k << c->bits), index, (uint8_t)((h & 255) | 1));
-                    }
+                    for (int k = 0; k < PLACES; k++)
+                        c->place.slot[k] = mix_find(group[k], (uint32_t)i, check[k]);
                     int select[PLACE_SETS] = {i * 256 + nearby, i * 16 + since_class, i * 256 + (int)(chain >> 24)};
                     int stage[STAGES] = {i * 256 + nearby, i * 256 + (int)(chain >> 24)};
                     int32_t p = mix_predict(&c->place, i, select, stage);
@@ -281,7 +286,9 @@ static int code_samples(sample_coder *c, const int32_t *given)
 static void close_coder(sample_coder *c)
 {
     if (c)
-        free(c->cells), free(c->samples), free(c->errors), free(c->places), free(c->residues), free(c);
+        free(c->cells), free(c->samples), free(c->errors), free(c->places), free(c->residues), mix_close(&c->place, PLACE_SIZES),
+            mix_close(&c->residue, RESIDUE_SIZES),
+            free(c);
 }
 
 static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels, Py_ssize_t height, Py_ssize_t width)
@@ -312,7 +319,7 @@ static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels,
     c->errors = calloc(rows * columns, (size_t)n * 4);
     c->places = calloc((size_t)PLACES << c->bits, sizeof *c->places);
     c->residues = calloc((size_t)RESIDUES << c->bits, sizeof *c->residues);
-    if (!c->cells || !c->samples || !c->errors || !c->places || !c->residues) {
+    if (!mix_open(&c->place, PLACE_SIZES) || !mix_open(&c->residue, RESIDUE_SIZES) || !c->cells || !c->samples || !c->errors || !c->places || !c->residues) {
         close_coder(c);
         PyErr_NoMemory();
         return NULL;

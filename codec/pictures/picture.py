@@ -49,6 +49,13 @@ class Holes:
 
 
 @dataclass(frozen=True)
+class Palette:
+    """Colours by number: `colours` (n, 3) or, with alpha, (n, 4) uint8, n at most 256."""
+
+    colours: np.ndarray
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture to code, or decoded.
 
@@ -62,6 +69,8 @@ class Picture:
     alpha : (H, W) uint8, optional
     holes : tuple of Holes
     metadata : Metadata
+    palette : Palette, optional
+        Colours that the samples stand for; grey pictures of 8 bits only.
     notices : tuple of str
     """
 
@@ -71,6 +80,7 @@ class Picture:
     alpha: np.ndarray | None = None
     holes: tuple[Holes, ...] = ()
     metadata: Metadata = field(default_factory=Metadata)
+    palette: "Palette | None" = None
     notices: tuple[str, ...] = ()
 
     @property
@@ -144,8 +154,11 @@ def picture_of_image(
     holes: "float | np.ndarray | None" = None,
     srgb: bool = False,
     strip: bool = False,
+    indices: bool = False,
 ) -> Picture:
     """The picture of a Pillow image (see `dinp.pictures.planes` for modes), in sRGB if `srgb`, bare if `strip`.
+
+    With `indices` one of mode P is that of its indices, with a palette.
 
     Raises
     ------
@@ -158,6 +171,10 @@ def picture_of_image(
     if metadata.icc and (srgb or image.mode in ("CMYK", "LAB")):
         image, metadata = _converted(image, metadata.icc), replace(metadata, icc=None)
         notices.append("colours converted to sRGB")
+    if indices and image.mode == "P":
+        picture = picture_of_array(np.asarray(image), max_pixels=max_pixels)
+        metadata, _ = matching(metadata, "RGB")
+        return replace(picture, palette=_palette_of(image, picture.samples), metadata=metadata, notices=tuple(notices))
     if image.mode in SIXTEEN_BIT_MODES or image.mode in ("I", "F"):
         picture = picture_of_array(np.asarray(image), max_pixels=max_pixels, holes=holes)
     else:
@@ -168,6 +185,19 @@ def picture_of_image(
     metadata, notice = matching(metadata, "L" if picture.samples.ndim == 2 else "RGB")
     notices += [notice] if notice else []
     return replace(picture, metadata=metadata, notices=tuple(notices))
+
+
+def _palette_of(image: Image.Image, samples: np.ndarray) -> Palette:
+    """The palette up to the last colour in use, black where Pillow has none."""
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if mode == "RGBA":
+        image = image.copy()
+        image.apply_transparency()
+    colours = np.array(image.getpalette(mode), dtype=np.uint8).reshape(-1, len(mode))
+    used = np.zeros((int(samples.max()) + 1, len(mode)), dtype=np.uint8)
+    count = min(len(used), len(colours))
+    used[:count] = colours[:count]
+    return Palette(used)
 
 
 def _converted(image: Image.Image, icc: bytes) -> Image.Image:
@@ -289,5 +319,8 @@ def pillow_image(picture: Picture) -> Image.Image:
     """The Pillow image of a picture, with its metadata in `info`; DinpError if Pillow has no mode for it."""
     mode = mode_of_samples(picture.format, picture.layout, alpha=picture.alpha is not None)
     image = Image.fromarray(picture.array().astype(_TYPES.get(mode, np.uint8), copy=False))
+    if picture.palette is not None:
+        colours = picture.palette.colours
+        image.putpalette(colours.tobytes(), "RGB" if colours.shape[1] == 3 else "RGBA")
     image.info.update(picture.metadata.info())
     return image
