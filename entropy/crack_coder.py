@@ -15,9 +15,15 @@ last pixel with a crack in this row and in this column (`class_of`, distances up
 1, else in the first column 0 and 0); it is coded as max(p >> 10, 1), moves by (bit (2^26 - 1) - p) R[8 n + 6] >> 16 (R
 as in the module `mixing`), and n grows up to 31.
 
-Elsewhere `_contexts` tells the contexts of a bit. Their slots lie in 2^b groups for each context, b the least of 10..18
-with 2^(b + 4) >= pixels: with h the scrambled sum of hash and 3C6EF372 times the number of the context, the group is
-the upper b bits of h, the slot in it the node, and the check h mod 256 with bit 0 set.
+Something may be near and yet s = 0. Then the pattern of the two pixels before, of the row above from one before to two
+after, and of the pixel above in the row above that tells another such probability (14 bits: w0 >> 28, bits 14..21 of
+w1 and 16..17 of w2 of the windows in turn, from the lowest on; they begin with 2^26 / 40 and n = 2). Where p is below
+2^26 / 100, neither in the first row nor the first column, one bit is coded by it as above. Elsewhere p only moves by
+the crack above.
+
+Where none of this holds `_contexts` tells the contexts of a bit. Their slots lie in 2^b groups for each context, b the
+least of 10..18 with 2^(b + 4) >= pixels: with h the scrambled sum of hash and 3C6EF372 times the number of the
+context, the group is the upper b bits of h, the slot in it the node, and the check h mod 256 with bit 0 set.
 """
 
 import numpy as np
@@ -36,6 +42,7 @@ _SHAPE = MixShape(_CONTEXTS, _KINDS, (_KINDS * 16, 3 * _NEAR, _KINDS * 256), (3 
 _PARAMETERS = [1000, 60, 2, 1, 6]
 _WEIGHT = 340
 _START = (1 << 26) // 300 << 5
+_RARELY, _RARE_START = (1 << 26) // 100 << 5, (1 << 26) // 40 << 5 | 2
 _A, _B, _C, _D, _E = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x3C6EF372
 _M = 0xFFFFFFFF
 
@@ -196,6 +203,13 @@ def trace_contour(cell: list[list[int]], y: int, x: int, d: int) -> int:
     return way
 
 
+def _moved(entry: int, bit: int) -> int:
+    """A probability of 26 bits above a count of 5 after a bit."""
+    n, p = entry & 31, entry >> 5
+    p += ((1 << 26) * bit - bit - p) * RECIPROCAL[8 * n + 6] >> 16
+    return p << 5 | min(n + 1, 31)
+
+
 class _CrackModel:
     """Codes cells without a kernel: slow, the same bits."""
 
@@ -203,6 +217,7 @@ class _CrackModel:
         self._height, self._width = shape
         self._mixer = Mixer(_SHAPE, _SHAPE.initial(_PARAMETERS, _WEIGHT))
         self._quiet = [_START] * (_CLASSES * _CLASSES)
+        self._rare = [_RARE_START] * (1 << 14)
         self._masks = make_masks(_WINDOWS)
         self._bits = next((b for b in range(10, 18) if 1 << (b + 4) >= shape[0] * shape[1]), 18)
 
@@ -252,20 +267,24 @@ class _CrackModel:
         window = self._window(y, x)
         if not (window[0] >> 26 or window[1] & 0x00FFFC00 or window[2] & 0x003FF000):
             at = _CLASSES * class_of(since) + class_of(rows_since) if y and x else int(not y)
-            entry = self._quiet[at]
-            bit = self._code_bit(int(pixel != 0), max(entry >> 15, 1))
-            n, p = entry & 31, entry >> 5
-            p += ((1 << 26) * bit - bit - p) * RECIPROCAL[8 * n + 6] >> 16
-            self._quiet[at] = p << 5 | min(n + 1, 31)
+            bit = self._code_bit(int(pixel != 0), max(self._quiet[at] >> 15, 1))
+            self._quiet[at] = _moved(self._quiet[at], bit)
             return bit * (LEFT if not y else ABOVE if not x else ABOVE | LEFT)
         up, left = window[1] >> 17 & 1, window[0] >> 30 & 1
         crossing = up + left
+        pattern = window[0] >> 28 | (window[1] >> 14 & 255) << 4 | (window[2] >> 16 & 3) << 12
+        if not crossing and y and x and self._rare[pattern] < _RARELY:
+            bit = self._code_bit(int(pixel != 0), max(self._rare[pattern] >> 15, 1))
+            self._rare[pattern] = _moved(self._rare[pattern], bit)
+            return bit * (ABOVE | LEFT)
         hashes, chain = self._contexts(y, x, window, (up, left), (class_of(since), class_of(rows_since)))
         near = window[0] >> 29 | (window[1] >> 14 & 15) << 3 | (window[1] >> 19 & 1) << 7
         above = 0
         if y:
             kind = 3 if crossing == 2 else left + 1 if crossing else 0
             above = self._code_mixed(0, kind, pixel & 1, hashes, (class_of(since), near, chain))
+        if not crossing:
+            self._rare[pattern] = _moved(self._rare[pattern], above)
         if not x:
             return above
         if y and crossing == 0:

@@ -3,7 +3,7 @@
 ======== ======================================================================================================
 codec    encoder
 ======== ======================================================================================================
-dinp     `dinp.encode` with a largest error of 0
+dinp     `dinp.encode` with `lossless`
 png      Pillow, optimised
 webp     libwebp, lossless, method 6, quality 100
 jpegxl   libjxl, lossless, effort 9; needs imagecodecs
@@ -14,6 +14,7 @@ rvl      Wilson's codec of depth maps, 16 bits a sample; needs rvl (MIT)
 """
 
 import lzma
+import warnings
 from importlib.metadata import version
 from typing import Any
 
@@ -58,7 +59,9 @@ class LosslessDinp(Lossless, Dinp):
         """As `dinp.encode`."""
         import dinp
 
-        return dinp.encode(picture, max_error=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dinp.DinpNotice)
+            return dinp.encode(picture, lossless=True)
 
 
 class Png(Lossless, PillowCodec):

@@ -13,7 +13,10 @@ enum {
     KINDS = 8,
     SETS = 3,
     STAGES = 2,
-    NEAR = 256
+    NEAR = 256,
+    RARE = 1 << 14,                   /* patterns of cracks near by */
+    RARELY = ((1 << 26) / 100) << 5,  /* a start is rarer than 1 in 100 */
+    RARE_START = ((1 << 26) / 40) << 5 | 2
 };
 
 static const int SET_SIZES[SETS] = {KINDS * 16, 3 * NEAR, KINDS * 256};
@@ -27,6 +30,7 @@ typedef struct {
     mix_slot *table; /* (CONTEXTS, size, 4) */
     int bits;        /* log2 of size */
     int32_t *quiet;  /* (QUIET, QUIET) probabilities of a start where nothing is near, 22 bits above a count */
+    int32_t rare[RARE]; /* of a start, by the cracks near by; as `quiet` */
     uint8_t *cells;  /* (4 + H + 1, PAD + W + PAD): 1 a crack above the pixel, 2 one on its left */
     size_t stride;
     uint32_t mask[WINDOWS][4];
@@ -81,6 +85,13 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                 pixel = bit ? (!y ? 2 : !x ? 1 : 3) : 0;
             } else {
                 int sum = up + left, arms = up | left << 1;
+                int32_t *rare = c->rare + (window[0] >> 28 | (window[1] >> 14 & 255) << 4 | (window[2] >> 16 & 3) << 12);
+                if (!sum && y && x && *rare < RARELY) {
+                    int bit = code_bit(c, pixel != 0, quiet_probability(*rare), &cost);
+                    quiet_update(rare, bit, &c->model.tables);
+                    pixel = 3 * bit;
+                    goto coded;
+                }
                 uint32_t chain_up = up ? trace(cell, stride, 0, 16) : 0, chain_left = left ? trace(cell, stride, 3, 16) : 0;
                 uint32_t chain = up ? chain_up : left ? chain_left : 0;
                 uint32_t hash[CONTEXTS];
@@ -134,6 +145,8 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                     } else {
                         bit = sum == 0 ? known : 1;
                     }
+                    if (!node && !sum)
+                        quiet_update(rare, bit, &c->model.tables);
                     if (node) {
                         pixel = known | bit << 1;
                         break;
@@ -142,6 +155,7 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                     node = 1 + bit;
                 }
             }
+coded:
             *cell = (uint8_t)pixel;
             window[0] = window[0] >> 2 | (uint32_t)pixel << 30;
             if (pixel)
@@ -166,6 +180,8 @@ static int open_coder(crack_coder *c, const Py_buffer *state, Py_ssize_t height,
         return 0;
     }
     mix_make_tables(&c->model.tables);
+    for (int k = 0; k < RARE; k++)
+        c->rare[k] = RARE_START;
     make_masks(c->mask, WINDOW_CRACKS, WINDOWS);
     c->bits = 10;
     while (c->bits < 18 && (1 << (c->bits + 4)) < height * width)
