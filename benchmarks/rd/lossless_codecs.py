@@ -63,6 +63,10 @@ class LosslessDinp(Lossless, Dinp):
             warnings.simplefilter("ignore", dinp.DinpNotice)
             return dinp.encode(picture, lossless=True)
 
+    def details(self, data: bytes) -> dict[str, float]:
+        """None: there are no points."""
+        return {}
+
 
 class Png(Lossless, PillowCodec):
     """PNG with the filters and the search that Pillow has."""
