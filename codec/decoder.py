@@ -12,7 +12,7 @@ from dinp.bitstream.section import PlaneCode, decode_section
 from dinp.bitstream.structure import KnownData
 from dinp.errors import DinpError
 from dinp.restoration import DecodedPlane, Restoration, side_map
-from dinp.threads import single_blas
+from dinp.threads import joint, side_by_side, single_blas
 
 if TYPE_CHECKING:
     from dinp.diffusion.inpaint import Inpainter
@@ -91,19 +91,24 @@ def decode_planes(
     count = len(sections)
     parts = zip(sections, shapes, depths or [0] * count, own_steps or [()] * count, strict=True)
     parsed = [decode_section(*part)[:2] for part in parts]
-    planes = []
-    missing: dict[str, None] = {}
-    for code, known in parsed:
-        plane = reconstruct(code, known)
+    report = joint(progress, [known.mask.size for _, known in parsed])
+
+    def shown(number: int) -> tuple[np.ndarray, str | None]:
+        code, known = parsed[number]
+        plane, reason = reconstruct(code, known), None
+        report(number, 0.5)
         if restorations is not None and code.restoration:
             try:
                 plane = restored(code, known, plane, restorations(code.restoration))
             except DinpError as error:
-                missing[str(error)] = None
-        planes.append(plane)
-        if progress:
-            progress(len(planes) / len(sections))
-    return planes, list(missing)
+                reason = str(error)
+        report(number, 1.0)
+        return plane, reason
+
+    planes, reasons = zip(*side_by_side(shown, range(count)), strict=True)
+    if progress:
+        progress(1.0)
+    return list(planes), list(dict.fromkeys(reason for reason in reasons if reason is not None))
 
 
 def describe_section(

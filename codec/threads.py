@@ -6,11 +6,12 @@ threads is that of the cores at this process's disposal, or `OMP_NUM_THREADS`.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
-from threading import Condition, Lock, local
+from threading import Condition, Lock, current_thread, local
 from typing import TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
@@ -67,6 +68,63 @@ def in_parallel(work: Callable[[T], R], parts: Iterable[T], *, blas: bool = True
     if helpers.error is not None:
         raise helpers.error
     return results
+
+
+def side_by_side(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+    """What long work makes of every part, in their order; several are done at a time, and each may share out its own.
+
+    The thread that asks takes the parts from the first on, others from the last on.
+
+    Raises
+    ------
+    Whatever `work` raises for one of the parts, when all that have begun are done.
+    """
+    parts = list(parts)
+    results: list = [None] * len(parts)
+    left = deque(range(1, len(parts)))
+
+    def some(take: Callable[[], int], number: int | None = None) -> None:
+        while True:
+            try:
+                number = take() if number is None else number
+            except IndexError:  # nothing is left
+                return
+            try:
+                results[number] = work(parts[number])
+            except BaseException:
+                left.clear()
+                raise
+            number = None
+
+    if not parts:
+        return results
+    count = min(thread_count(), len(parts)) - 1
+    if count < 1 or getattr(_own, "working", False):
+        some(left.popleft, 0)
+        return results
+    with ThreadPoolExecutor(count, "dinp-long") as others:
+        helpers = []
+        with suppress(RuntimeError):  # no thread can be started: then there is less help
+            helpers += [others.submit(some, left.pop) for _ in range(count)]
+        some(left.popleft, 0)
+    for helper in helpers:
+        helper.result()
+    return results
+
+
+def joint(progress: Callable[[float], None] | None, sizes: Sequence[int]) -> Callable[[int, float], None]:
+    """What tells the progress, 0-1, of work side by side by that of its parts: (number of the part, fraction of it).
+
+    Told by the thread that asks for the work, and by no other.
+    """
+    done, thread = [0.0] * len(sizes), current_thread()
+
+    def report(number: int, fraction: float) -> None:
+        done[number] = max(done[number], fraction)
+        if progress and current_thread() is thread:
+            progress(sum(size * part for size, part in zip(sizes, done, strict=True)) / sum(sizes))
+
+    return report
 
 
 class _Helpers:

@@ -14,7 +14,7 @@ from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_l
 
 import dinp
 from dinp import threads
-from dinp.threads import in_parallel, single_blas, thread_count
+from dinp.threads import in_parallel, joint, side_by_side, single_blas, thread_count
 
 
 @pytest.fixture(params=["1", "3"])
@@ -40,6 +40,42 @@ def test_work_may_share_out_work(count):
     assert in_parallel(lambda a: sum(in_parallel(lambda b: a * b, range(20))), range(20)) == [
         190 * a for a in range(20)
     ]
+
+
+def test_long_work_is_done_side_by_side_and_may_share_out_its_own(count):
+    together, names = threading.Barrier(count), {}
+
+    def work(part):
+        names[part] = threading.current_thread().name
+        if part in (0, 4, 3)[:count]:
+            together.wait(60)
+        return sum(in_parallel(lambda b: part * b, range(20)))
+
+    assert side_by_side(work, range(5)) == [190 * part for part in range(5)]
+    assert names[0] == threading.main_thread().name
+    assert len(set(names.values())) == count
+    assert side_by_side(abs, []) == []
+
+
+@pytest.mark.parametrize("bad", [0, 2])
+@pytest.mark.parametrize("error", [IndexError, KeyboardInterrupt])
+def test_an_error_of_long_work_arrives(count, bad, error):
+    def work(part):
+        if part == bad:
+            raise error
+
+    with pytest.raises(error):
+        side_by_side(work, range(3))
+
+
+def test_progress_of_work_side_by_side_is_told_by_one_thread_and_never_falls(count):
+    told = []
+    report = joint(lambda fraction: told.append((threading.current_thread(), fraction)), [8, 1, 1])
+    side_by_side(lambda part: [report(part, fraction) for fraction in (0.25, 1.0, 0.5)], range(3))
+    assert {thread for thread, _ in told} == {threading.main_thread()}
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+    assert 0.8 <= fractions[-1] <= 1
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -180,7 +216,8 @@ def test_several_threads_may_encode_at_once():
 
 def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
     plane = smooth_plane((400, 430), seed=3)
-    picture = np.clip(plane + np.random.default_rng(1).normal(0, 9, plane.shape), 0, 255).astype(np.uint8)
+    rng = np.random.default_rng(1)
+    picture = np.stack([np.clip(plane + rng.normal(0, 9, plane.shape), 0, 255) for _ in "RGB"], axis=2).astype(np.uint8)
     found = []
     for number in ("1", "2", "5"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)

@@ -27,7 +27,7 @@ from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, 
 from dinp.errors import DinpError
 from dinp.pictures.planes import merge_planes
 from dinp.restoration import Restoration
-from dinp.threads import in_parallel, single_blas
+from dinp.threads import in_parallel, joint, side_by_side, single_blas
 
 ROOT_LOG2 = 5
 BIT_COST = 1.5  # squared error that a bit must save, in squared steps
@@ -316,18 +316,10 @@ def encode_planes(
     weights = weights or [1.0] + [CHROMA_STEP] * (len(planes) - 1)
     if mask is not None and (mask.shape != planes[0].shape or not mask.any()):
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
-    total = sum(plane.size for plane in planes)
-    results = []
-    own_steps: list[tuple[int, ...]] = []
-    trials: list[Trial] = []
-    done = 0
-    for number, plane in enumerate(planes):
-        offset, share = done / total, plane.size / total
+    report = joint(progress, [plane.size for plane in planes])
 
-        def report(fraction: float, offset: float = offset, share: float = share) -> None:
-            if progress:
-                progress(offset + share * fraction)
-
+    def coded(number: int) -> tuple[Trial, tuple[int, ...], tuple]:
+        plane = planes[number]
         step = luma_step * weights[number]
         previous = start.trials[number] if start else None
         if number == 0 and mask is not None:
@@ -337,13 +329,15 @@ def encode_planes(
             side_log2 = ROOT_LOG2
             show = partial(_shown, step=step, restoration=restoration) if restoration and effort.anticipate else None
             trial = place_points(
-                plane, step, side_log2, tree_model, effort, lambda f, report=report: report(0.9 * f), previous, show
+                plane, step, side_log2, tree_model, effort, lambda f: report(number, 0.9 * f), previous, show
             )
-        trials.append(trial.without_solver())
         own = own_steps_of(plane, trial, nearest_step_index(step, depth), depth)
-        own_steps.append(own)
-        results.append(encode_plane(plane, step, trial, side_log2, restoration, effort, depth, own))
-        done += plane.size
-        report(1.0)
+        result = encode_plane(plane, step, trial, side_log2, restoration, effort, depth, own)
+        report(number, 1.0)
+        return trial.without_solver(), own, result
+
+    trials, own_steps, results = (list(column) for column in zip(*side_by_side(coded, range(len(planes))), strict=True))
+    if progress:
+        progress(1.0)
     sections, shown, points, information = (list(column) for column in zip(*results, strict=True))
     return EncodedPicture(sections, shown, points[0] / planes[0].size, points[0], information, trials, own_steps)
