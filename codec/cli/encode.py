@@ -116,12 +116,14 @@ def encode(
     files.write_output(target, encoding.data, force=force)
     for notice in encoding.notices:
         say(f"note: {notice}")
-    samples = encoding.picture.format
-    of_range = "" if samples == EIGHT_BITS else " over the range"
-    told = f", largest error {encoding.largest_error:g}" if of_range or max_error is not None else ""
+    measured = ""
+    if verbose or target_psnr is not None or max_error is not None:  # needs the picture decoded: for who asks only
+        of_range = "" if encoding.picture.format == EIGHT_BITS else " over the range"
+        told = f", largest error {encoding.largest_error:g}" if of_range or max_error is not None else ""
+        measured = f"PSNR {encoding.psnr:.2f} dB{of_range}{told}, "
     say(
         f"{len(encoding.data):,} bytes, {encoding.bpp:.4f} bpp, density {100 * encoding.density:.2f} %, "
-        f"PSNR {encoding.psnr:.2f} dB{of_range}{told}, {encoding.seconds:.2f} s"
+        f"{measured}{encoding.seconds:.2f} s"
     )
     if verbose:
         say(describe(dinp.info(encoding.data, max_pixels=max_pixels)))

@@ -68,9 +68,10 @@ def test_encode_and_decode_through_files(folder, picture, coded):
     assert result.exit_code == 0
     assert result.stdout == ""
     assert (folder / "new.dinp").read_bytes() == coded
-    for told in (f"{len(coded):,} bytes", f"{8 * len(coded) / 2000:.4f} bpp", "density", "PSNR", " s\n"):
+    for told in (f"{len(coded):,} bytes", f"{8 * len(coded) / 2000:.4f} bpp", "density", " s\n"):
         assert told in result.stderr
     assert result.stderr.count("\n") == 1
+    assert "PSNR" not in result.stderr
 
     result = dinp_command("decode", "new.dinp", "new.png")
     assert (result.exit_code, result.output) == (0, "")
@@ -174,6 +175,15 @@ def test_info(folder, coded):
     shown = dinp_command("info", "-v", "coded.dinp").stdout.splitlines()[-1]
     masks, values, rest = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) bytes", shown))
     assert abs(masks + values + rest - len(coded)) <= 2
+
+
+def test_only_who_asks_waits_for_the_psnr(folder, monkeypatch):
+    from dinp.encoder.picture import CodedPicture
+
+    told = dinp_command("encode", "-v", "picture.png", "new.dinp").stderr
+    assert re.search(r"PSNR [\d.]+ dB, [\d.]+ s\n", told)
+    monkeypatch.setattr(CodedPicture, "decoded", property(lambda self: pytest.fail("the picture was decoded")))
+    assert "PSNR" not in dinp_command("encode", "-f", "picture.png", "new.dinp").stderr
 
 
 def test_verbose_tells_more_on_stderr(folder):
