@@ -70,6 +70,7 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        options.enable_mem_pattern = False  # which takes twice the memory, where sizes differ from call to call
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the cores
         try:
             graph = graph_of(self.graph, self._weights)
