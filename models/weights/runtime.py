@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 GRADIENT = "_gradient"
 _ERRORS_ONLY = 3
+_locks = {"make": Lock(), "run": Lock()}
 _inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
+
+
+def _begin_anew() -> None:
+    """In a forked process: who held the locks is not here."""
+    _locks.update({name: Lock() for name in _locks})
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class OnnxNetwork:
@@ -39,7 +49,6 @@ class OnnxNetwork:
     def __init__(self, graph: str, weights: Weights) -> None:
         self.graph = graph
         self._weights = weights
-        self._lock = Lock()
         self._made: tuple[tuple[int, int], InferenceSession] | None = None
 
     def __call__(self, outputs: Sequence[str], /, **given: np.ndarray) -> list[np.ndarray]:
@@ -51,12 +60,14 @@ class OnnxNetwork:
             The graph cannot be read, or the weights do not fit it.
         """
         inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in given.items()}
-        return self._session().run(list(outputs), inputs)
+        session = self._session()
+        with _locks["run"]:  # a run has all cores, and two at a time would take twice the memory
+            return session.run(list(outputs), inputs)
 
     def _session(self) -> "InferenceSession":
         """The session of this process and number of threads."""
         key = os.getpid(), thread_count()
-        with self._lock:
+        with _locks["make"]:
             if self._made is None or self._made[0] != key:
                 if self._made is not None and self._made[0][0] != key[0]:
                     _inherited.append(self._made)

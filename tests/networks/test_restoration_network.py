@@ -8,6 +8,7 @@ from restoration_reference import NumpyNetwork
 
 from dinp.errors import DinpError
 from dinp.models.networks.restoration import RestorationNetwork
+from dinp.models.weights import runtime
 from dinp.models.weights.files import Weights, read_weights, shipped
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.restoration import FILES, OnnxRestoration
@@ -112,7 +113,7 @@ def test_a_forked_process_makes_sessions_of_its_own(monkeypatch):
     network = OnnxRestoration(FILES[2], read_weights("restoration", shipped(f"{FILES[2]}.npz")))
     x, _, _ = fields(64, 64)
     wanted = network.correction(x)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), runtime._locks["run"], runtime._locks["make"]:  # as if another thread were at it
         warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
         child = os.fork()
     if child == 0:
