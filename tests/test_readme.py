@@ -1,11 +1,14 @@
 """The front door: its length, its links and its snippet; and sections that commands write."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from dinp.benchmarks.readme import markdown_table, replace_section
+from dinp.cli.root import command as root
 from dinp.errors import DinpError
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +25,29 @@ def test_links_lead_to_files(page):
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     here = [link for link in links if "://" not in link]
     assert [link for link in here if not (page.parent / link).exists()] == []
+
+
+def commands(page):
+    """The command lines of a page's blocks of code, each as its words; joined where a line goes on."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^    (dinp .*)$", text, re.MULTILINE)]
+
+
+def test_the_pages_tell_commands():
+    assert sum(len(commands(page)) for page in PAGES) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_exist(page):
+    for words in commands(page):
+        command, told = root, ["dinp"]
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            told.append(words[0])
+            command = command.get_command(click.Context(command), words.pop(0))
+            assert command is not None, told
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        unknown = [word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in known]
+        assert unknown == [], told
 
 
 def test_the_snippet_of_the_readme_runs():

@@ -141,13 +141,15 @@ def table(
 @rd.command()
 @_results
 @click.option("--out", type=PATH, required=True, metavar="FOLDER", help="For the plots.")
-def plot(results: tuple[Path, ...], out: Path) -> None:
+@click.option("--metrics", type=NAMES, default=",".join(METRICS), show_default=True)
+def plot(results: tuple[Path, ...], out: Path, metrics: tuple[str, ...]) -> None:
     """Write curves as PNG."""
     from dinp.benchmarks.rd import plots
     from dinp.benchmarks.rd.curves import load_measured
 
+    check_metrics(metrics)
     check_folder(str(out))
-    for path in plots.write_plots(load_measured(results), out):
+    for path in plots.write_plots(load_measured(results), out, metrics):
         progress.out(path)
 
 

@@ -23,7 +23,7 @@ ANCHORS = smooth.ANCHORS
 MARKER = "<!-- headline -->"
 NOTE = (
     "BD-rate of dinp in PSNR, whole files: negative means that dinp needs fewer bits. *AVIF, PSNR* is AVIF tuned for "
-    "PSNR, the strongest; *AVIF* is tuned for looks, as it is by default."
+    "PSNR, the strongest; *AVIF* is tuned for looks, as it is by default. In brackets: number of pictures."
 )
 
 
@@ -64,7 +64,9 @@ def headline_table(measured: Measured) -> str:
     kept = [k for k in range(len(ANCHORS)) if any(line[k + 1][0] != DASH for line in lines)]
     head = ("pictures", *(NAMES[ANCHORS[k]] for k in kept))
     table = markdown_table(head, [(line[0], *(line[k + 1] for k in kept)) for line in lines])
-    return f"{table}\n\n{NOTE}"
+    commits = sorted({run["commit"][:10] for run in measured.runs if "dinp" in run["codecs"] and run["commit"]})
+    made = f" dinp is that of commit {', '.join(commits)}." if commits else ""
+    return f"{table}\n\n{NOTE}{made}"
 
 
 @click.command()

@@ -92,26 +92,28 @@ def draw(
     return figure
 
 
-def mean_plots(measured: Measured) -> Iterator[tuple[tuple[str, str], str, "Figure"]]:
-    """Set and mode, metric, and figure of the mean curves, for all that was measured."""
+def mean_plots(
+    measured: Measured, metrics: Sequence[str] = tuple(METRICS)
+) -> Iterator[tuple[tuple[str, str], str, "Figure"]]:
+    """Set and mode, metric, and figure of the mean curves over the pictures that all codecs of a set have."""
     for group in measured.groups():
-        by_codec = measured.of(group)
-        count = max(map(len, by_codec.values()))
-        for metric in METRICS:
+        for metric in metrics:
+            by_codec = curves_by_codec(measured.of(group), metric)
+            common = set.intersection(*map(set, by_codec.values())) if by_codec else set()
             means = {
                 codec: mean
-                for codec, pictures in curves_by_codec(by_codec, metric).items()
-                if (mean := mean_curve(list(pictures.values()), *RANGE))
+                for codec, pictures in by_codec.items()
+                if (mean := mean_curve([pictures[name] for name in sorted(common)], *RANGE))
             }
             if means:
-                title = f"{', '.join(group)}: mean over {count} picture{'s' if count > 1 else ''}"
+                title = f"{', '.join(group)}: mean over {len(common)} picture{'s' if len(common) > 1 else ''}"
                 yield group, metric, draw(means, metric, title)
 
 
-def write_plots(measured: Measured, folder: Path) -> Iterator[Path]:
-    """Write all plots of mean curves as PNG files, `SET_MODE_METRIC.png`; yields each path when it is written."""
-    for group, metric, figure in mean_plots(measured):
-        path = folder / f"{'_'.join(group)}_{metric}.png"
+def write_plots(measured: Measured, folder: Path, metrics: Sequence[str] = tuple(METRICS)) -> Iterator[Path]:
+    """Write all plots of mean curves as PNG files, `rd_SET_MODE_METRIC.png`; yields each path when it is written."""
+    for group, metric, figure in mean_plots(measured, metrics):
+        path = folder / f"rd_{'_'.join(group)}_{metric}.png"
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
         yield path

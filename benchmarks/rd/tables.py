@@ -230,6 +230,7 @@ def bd_table(
 ) -> Table:
     """BD-rates against each anchor, how they spread against the strongest, and mean times within the range of rates."""
     anchors = [anchor for anchor in ANCHORS if anchor in curves]
+    total = len(set().union(*curves.values()))
     head = ["codec", *(f"against {NAMES[anchor]}" for anchor in anchors)]
     if anchors:
         head += ["lowest to highest", "mean curve"]
@@ -241,8 +242,7 @@ def bd_table(
                 line.append(DASH)
                 continue
             rates = [rate for rate in _bd_by_picture(curves[anchor], pictures).values() if rate is not None]
-            common = [name for name in pictures if name in curves[anchor]]
-            partial = "" if len(rates) == len(common) else f" ({len(rates)})"
+            partial = "" if len(rates) == total else f" ({len(rates)})"
             line.append(percent(fmean(rates) if rates else None) + partial)
         line += _spread(curves[anchors[-1]], pictures) if anchors else []
         rows = [row for one in by_codec[codec].values() for row in one.rows if LOW <= row["bpp"] <= HIGH]
@@ -251,8 +251,8 @@ def bd_table(
     note = (
         f"BD-rate: negative means fewer bits at equal {NAMES[metric]}, over {LOW:g}-{HIGH:g} bits per pixel; the mean "
         "of the pictures' BD-rates; against the last codec named also the range they lie in, and the BD-rate of the "
-        "mean curves. In brackets: number of pictures on which both codecs reach a common value, if not all. AVIF is "
-        "tuned for looks, as it is by default; AVIF, PSNR is tuned for PSNR. Seconds: means over the files of that "
+        "mean curves. In brackets: on how many pictures both codecs reach a common value, if not on all. AVIF "
+        "is tuned for looks, as it is by default; AVIF, PSNR is tuned for PSNR. Seconds: means over the files of that "
         "range."
     )
     return Table(f"{title}: BD-rate ({NAMES[metric]})", (*head, "encode s", "decode s"), tuple(lines), note)

@@ -102,7 +102,7 @@ def test_table_goes_into_a_readme(results, tmp_path, capsys):
 def test_plots_are_written(results, tmp_path):
     assert dinp_command("bench", "rd", "plot", results, "--out", tmp_path / "plots") == 0
     (path,) = (tmp_path / "plots").iterdir()
-    assert path.name == "two_grey_psnr.png"
+    assert path.name == "rd_two_grey_psnr.png"
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     assert (pixels == [0xE8, 0x59, 0x0C]).all(axis=1).any()  # the curve of dinp
