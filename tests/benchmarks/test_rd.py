@@ -129,7 +129,7 @@ def test_codecs_of_other_packages(name, package):
 
 def test_a_codec_whose_package_is_missing_says_so(monkeypatch):
     monkeypatch.setattr("dinp.benchmarks.rd.codec.find_spec", lambda name: None)
-    with pytest.raises(DinpError, match="heic needs pip install pillow-heif"):
+    with pytest.raises(DinpError, match="heic needs a package: pip install pillow-heif"):
         codecs_named(["heic"])
 
 
