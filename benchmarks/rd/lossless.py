@@ -33,10 +33,11 @@ MARKER = "<!-- lossless -->"
 
 
 def measure(paths: Sequence[Path], codecs: Sequence[str]) -> tuple[list[dict], list[str]]:
-    """What each codec makes of each picture in grey, and what went wrong."""
+    """What each codec makes of each picture, in grey if it has no colours; and what went wrong."""
     found, failures = [], []
     for path in paths:
-        picture = load_picture(path, "grey")
+        picture = load_picture(path, "colour")
+        picture = load_picture(path, "grey") if picture is None else picture
         for name in codecs:
             try:
                 coded = LOSSLESS[name].run(np.ascontiguousarray(picture))
