@@ -18,6 +18,8 @@ SOURCES = [
     "planes",
     "range",
     "samples",
+    "region_values",
+    "segmentation",
     "tonal",
     "tree",
     "values",

@@ -395,7 +395,7 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
         "planes"), `samples` (like "16-bit unsigned"), `ranges` (low and high), `chroma` ("420", "444" or None),
         `bytes`, `bpp` (bits of the whole file per pixel), `chunks` (bytes of each, with its name), `overhead_bytes`
         (all but sections and chunks) and `planes`, one dict each: `name`, `width`, `height`, `bytes`, what
-        `dinp.decoder.describe_section` tells, and `mask_bits_per_point`, `value_bits_per_point`. Lossless files have
+        `dinp.decoder.description` tells, and `mask_bits_per_point`, `value_bits_per_point`. Lossless files have
         `lossless` instead, what `dinp.bitstream.lossless.LosslessReport` tells, and only names and sizes of planes.
 
     Raises
@@ -409,17 +409,21 @@ def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:
     container = unpack(data, max_pixels=max_pixels)
 
     from dinp.assembly import beside, describe_lossless_file
-    from dinp.decoder import describe_section
+    from dinp.bitstream.section import decode_section
+    from dinp.decoder import description, regions_of_code
 
     lossless = describe_lossless_file(container)
     planes = []
+    labels = None
     parts = zip(plane_names(container), container.sections, container.shapes, *beside(container), strict=True)
     for name, section, shape, depth, own_steps in parts:
         plane = {"name": name, "width": shape[1], "height": shape[0], "bytes": len(section)}
         if lossless is not None:
             planes.append(plane)
             continue
-        plane |= describe_section(section, shape, depth, own_steps)
+        code, known, information = decode_section(section, shape, depth, own_steps, labels)
+        labels = regions_of_code(code) if not planes else labels
+        plane |= description(code, known, information, len(section))
         for kind in ("mask", "value"):
             plane[f"{kind}_bits_per_point"] = plane[f"{kind}_bits"] / plane["points"]
         planes.append(plane)

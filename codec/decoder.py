@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dinp.bitstream.section import PlaneCode, decode_section
+from dinp.bitstream.regions import Pieces
+from dinp.bitstream.section import FREE_MASK, TREE, PlaneCode, decode_section
 from dinp.bitstream.structure import KnownData
 from dinp.errors import DinpError
 from dinp.restoration import DecodedPlane, Restoration, side_map
@@ -24,8 +25,13 @@ def reconstruct(code: PlaneCode, known: KnownData, inpainter: "Inpainter | None"
     """The plane (H, W) float64 that a decoder shows for a section: the inpainting of its values."""
     from dinp.diffusion.inpaint import TOLERANCE, Inpainter
 
-    solver = inpainter or Inpainter(known.mask)
+    solver = inpainter or Inpainter(known.mask, *(code.structure.cracks if isinstance(code.structure, Pieces) else ()))
     return solver.solve(known.spread(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
+
+
+def regions_of_code(code: PlaneCode) -> np.ndarray | None:
+    """The regions (H, W) of a plane with barriers."""
+    return code.structure.labels if isinstance(code.structure, Pieces) else None
 
 
 def restored(
@@ -89,8 +95,9 @@ def decode_planes(
         If a section is damaged.
     """
     count = len(sections)
-    parts = zip(sections, shapes, depths or [0] * count, own_steps or [()] * count, strict=True)
-    parsed = [decode_section(*part)[:2] for part in parts]
+    parsed: list[tuple[PlaneCode, KnownData]] = []
+    for part in zip(sections, shapes, depths or [0] * count, own_steps or [()] * count, strict=True):
+        parsed.append(decode_section(*part, regions_of_code(parsed[0][0]) if parsed else None)[:2])
     report = joint(progress, [known.mask.size for _, known in parsed])
 
     def shown(number: int) -> tuple[np.ndarray, str | None]:
@@ -112,32 +119,57 @@ def decode_planes(
 
 
 def describe_section(
-    data: bytes, shape: tuple[int, int], depth: int = 0, own_steps: tuple[int, ...] = ()
+    data: bytes,
+    shape: tuple[int, int],
+    depth: int = 0,
+    own_steps: tuple[int, ...] = (),
+    labels: np.ndarray | None = None,
 ) -> dict[str, object]:
-    """What a section says, parsed without solving.
-
-    Returns
-    -------
-    dict
-        structure ("tree" or "free mask"), height, width, points, density (values per pixel), step (of cells of side
-        8, grey levels), restoration (version, 0 for none), bytes, and the information content in bits of the mask
-        (`mask_bits`) and the values (`value_bits`).
+    """What a section says, parsed without solving; see `description`.
 
     Raises
     ------
     DinpError
         If the section is damaged.
     """
-    code, known, information = decode_section(data, shape, depth, own_steps)
-    return {
-        "structure": "free mask" if isinstance(code.structure, np.ndarray) else "tree",
-        "height": shape[0],
-        "width": shape[1],
+    return description(*decode_section(data, shape, depth, own_steps, labels), len(data))
+
+
+def description(code: PlaneCode, known: KnownData, information: dict[str, float], size: int) -> dict[str, object]:
+    """What a decoded section of `size` bytes says.
+
+    Returns
+    -------
+    dict
+        structure ("tree", "free mask" or "barriers"), height, width, points, density (values per pixel), step (of cells
+        of side 8, grey levels), restoration (version, 0 for none), bytes, and the information content in bits of the
+        mask (`mask_bits`: contours and divisions where there are barriers) and the values (`value_bits`). With
+        barriers also regions, cracks, whether they are those of plane 0 (`shared`), and the bits of their parts:
+        `crack_bits`, `division_bits`, `first_bits`.
+    """
+    height, width = known.mask.shape
+    told = {
+        "structure": {TREE: "tree", FREE_MASK: "free mask"}.get(code.kind, "barriers"),
+        "height": height,
+        "width": width,
         "points": known.y.size,
-        "density": known.y.size / (shape[0] * shape[1]),
+        "density": known.y.size / (height * width),
         "step": code.step,
         "restoration": code.restoration,
-        "bytes": len(data),
+        "bytes": size,
         "mask_bits": information.get("mask", 0.0),
         "value_bits": information.get("values", 0.0),
     }
+    if isinstance(code.structure, Pieces):
+        cracks, divisions, first = (information.get(kind, 0.0) for kind in ("cracks", "divisions", "first"))
+        told |= {
+            "mask_bits": cracks + divisions,
+            "value_bits": told["value_bits"] + first,
+            "regions": code.structure.regions,
+            "cracks": sum(int(np.count_nonzero(part)) for part in code.structure.cracks),
+            "shared": code.shared,
+            "crack_bits": cracks,
+            "division_bits": divisions,
+            "first_bits": first,
+        }
+    return told

@@ -13,6 +13,7 @@ need, and numpy.
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Protocol
 
@@ -20,7 +21,9 @@ import numpy as np
 
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.order import Order, Pass
+from dinp.entropy.region_order import GroupedOrder, Groups
 from dinp.entropy.value_model import (
+    GREY,
     MAX_LEVEL,
     RADIUS,
     SYMBOLS,
@@ -85,10 +88,21 @@ class _Values:
     """The values of a picture on their way through the passes, by numpy."""
 
     def __init__(
-        self, y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        side: np.ndarray,
+        step: np.ndarray,
+        shape: tuple[int, int],
+        groups: Groups | None = None,
     ) -> None:
-        self.order = Order(y, x, shape)
         self._state = ValueState.unknown(y, x, side, step)
+        if groups is None:
+            self.order = Order(y, x, shape)
+        else:
+            self.order = GroupedOrder(y, x, shape, groups)
+            self._state.value[: groups.first.size] = groups.first
+            self._state.surprise[: groups.first.size] = 16 * GREY
 
     def describe(self, p: Pass) -> _Tables:
         m = p.index.size
@@ -98,7 +112,7 @@ class _Values:
 
         def part(first: int) -> None:
             rows = slice(first, first + _ROWS)
-            some = Pass(p.number, p.index[rows])
+            some = replace(p, index=p.index[rows])
             inputs, base[rows], scale = features(self._state, some, neighbour[rows])
             outputs, step = network()(inputs), self._state.step[some.index]
             table[rows], centre[rows] = frequencies(outputs, base[rows], scale, step, tables())
@@ -179,8 +193,15 @@ class _CompiledValues:
 
 
 def _values(
-    y: np.ndarray, x: np.ndarray, side: np.ndarray, step: np.ndarray, shape: tuple[int, int]
+    y: np.ndarray,
+    x: np.ndarray,
+    side: np.ndarray,
+    step: np.ndarray,
+    shape: tuple[int, int],
+    groups: Groups | None = None,
 ) -> _Values | _CompiledValues:
+    if groups is not None:
+        return _Values(y, x, side, step, shape, groups)
     compiled = kernels and network().packed is not None
     return (_CompiledValues if compiled else _Values)(y, x, side, step, shape)
 
@@ -206,6 +227,7 @@ def walk_values(
     step: np.ndarray,
     shape: tuple[int, int],
     levels_of: LevelsOf,
+    groups: Groups | None = None,
 ) -> np.ndarray:
     """Go through the values in coding order; all that is known of a pass when it is coded is handed to `levels_of`.
 
@@ -216,13 +238,16 @@ def walk_values(
     shape : (height, width)
     levels_of : callable
         (pass, its distributions) -> levels (m,) int64 of the values `pass.index`; see `Distributions`.
+    groups : Groups, optional
+        Values are predicted from those of their own group only, whose first value is known: see
+        `dinp.entropy.region_order`. The levels of first values are 0.
 
     Returns
     -------
     (n,) int64
         The levels that `levels_of` gave.
     """
-    return _walk(_values(y, x, side, step, shape), levels_of)
+    return _walk(_values(y, x, side, step, shape, groups), levels_of)
 
 
 def encode_values(
@@ -233,6 +258,7 @@ def encode_values(
     side: np.ndarray,
     step: np.ndarray,
     shape: tuple[int, int],
+    groups: Groups | None = None,
 ) -> np.ndarray:
     """Code the levels that `levels_of` gives, |level| <= 2^18, and return them, (n,) int64; see `walk_values`."""
 
@@ -243,7 +269,7 @@ def encode_values(
         encoder.encode_excess(distance[distance > RADIUS] - RADIUS - 1, KIND)
         return level
 
-    return _walk(_values(y, x, side, step, shape), encode)
+    return _walk(_values(y, x, side, step, shape, groups), encode)
 
 
 def decode_values(
@@ -253,6 +279,7 @@ def decode_values(
     side: np.ndarray,
     step: np.ndarray,
     shape: tuple[int, int],
+    groups: Groups | None = None,
 ) -> np.ndarray:
     """Mirror of `encode_values`: levels (n,) int64.
 
@@ -271,4 +298,4 @@ def decode_values(
             raise DinpError("the coded data is damaged: a value is out of range")
         return level
 
-    return _walk(_values(y, x, side, step, shape), decode)
+    return _walk(_values(y, x, side, step, shape, groups), decode)

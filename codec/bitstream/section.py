@@ -6,7 +6,7 @@ A section is the coded form of one plane (grey, Y, Cb or Cr), whose height and w
              bits 6-5  restoration: 0 none; 1, 2 these versions (`dinp.restoration`); 3 the version that byte 2 names.
                        A decoder that does not have the version shows the plane without, and says so
              bits 4-2  k: log2 of the root side (structure 0: 1..7) or of each value's cell side (structure 1: 0..7)
-             bits 1-0  structure: 0 tree of cells, 1 free mask; 2 and 3 must be rejected
+             bits 1-0  structure: 0 tree of cells, 1 free mask, 2 barriers, 3 barriers of plane 0
     byte 1   step index q, 0..175; 176..255 must be rejected
     byte 2   only if bits 6-5 of byte 0 are 3: version of the restoration, 3..255; 0..2 must be rejected
     then     range-coded stream: first the structure, then the values
@@ -18,9 +18,12 @@ Values are ordered by falling side of their leaf, then by row, then by column.
 Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
-Values are coded as levels (`dinp.entropy.value_coder`); value = level * step * 2^-depth / 16 grey levels (the depth is
-that of the sample format, 0 without), where the step of a cell of side s is STEP_TABLE[q + 8 (3 - log2 s)], of which
-the index is limited to 0..255 (`dinp.bitstream.steps`), unless the chunk STEPS gives it.
+Structures 2 and 3 (`dinp.bitstream.barriers`, which says what the stream holds): values within regions. k is 1 where
+regions may be divided, else 0. Structure 3 takes the regions of plane 0, which must be as large and of structure 2.
+
+Values of structures 0 and 1 are coded as levels (`dinp.entropy.value_coder`); value = level * step * 2^-depth / 16 grey
+levels (the depth is that of the sample format, 0 without), where the step of a cell of side s is STEP_TABLE[q + 8 (3 -
+log2 s)], of which the index is limited to 0..255 (`dinp.bitstream.steps`), unless the chunk STEPS gives it.
 
 The plane is the homogeneous diffusion inpainting of the values: f_p = value at known pixels p; elsewhere f_p is the
 mean of its neighbours above, below, left and right within the picture (`dinp.diffusion.inpaint`), to an accuracy of
@@ -33,6 +36,8 @@ import numpy as np
 from bitarray import bitarray
 from bitarray.util import ba2int, int2ba
 
+from dinp.bitstream.barriers import barrier_values, decode_barrier_stream
+from dinp.bitstream.regions import Pieces, known_data_of_pieces
 from dinp.bitstream.steps import MAX_STEP_INDEX, STEP_TABLE, dequantise, grey_levels, steps_of
 from dinp.bitstream.structure import KnownData, known_data_of_mask, known_data_of_tree
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
@@ -43,8 +48,9 @@ from dinp.entropy.value_coder import LevelsOf, decode_values, encode_values
 from dinp.entropy.value_model import MAX_LEVEL
 from dinp.errors import DinpError
 
-TREE, FREE_MASK = 0, 1
+TREE, FREE_MASK, BARRIERS, SHARED_BARRIERS = range(4)
 LATER = 3  # versions of the restoration from here on take a byte of their own
+Structure = Tree | np.ndarray | Pieces
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class PlaneCode:
 
     Attributes
     ----------
-    structure : Tree or (H, W) bool array
-        A tree of cells or a free mask.
+    structure : Tree, (H, W) bool array or Pieces
+        A tree of cells, a free mask, or pieces of regions between barriers.
     side_log2 : int
         log2 of the root side, or of the side that stands in for a cell's.
     step_index : int
@@ -67,15 +73,21 @@ class PlaneCode:
         Of the sample format: the unit of steps and values is 2^-depth / 16 grey level.
     own_steps : tuple of int
         Steps of the chunk STEPS, see `dinp.bitstream.steps.steps_of`.
+    first : (r,) int64, optional
+        With barriers, the first values of the regions in units, in place of the first r levels.
+    shared : bool
+        With barriers, whether they are those of plane 0.
     """
 
-    structure: Tree | np.ndarray
+    structure: Structure
     side_log2: int
     step_index: int
     levels: np.ndarray
     restoration: int = 0
     depth: int = 0
     own_steps: tuple[int, ...] = ()
+    first: np.ndarray | None = None
+    shared: bool = False
 
     def known(self) -> KnownData:
         """Where the values stand."""
@@ -83,7 +95,16 @@ class PlaneCode:
 
     def values(self, known: KnownData) -> np.ndarray:
         """Grey values (n,) float64."""
+        if self.first is not None:
+            return grey_levels(barrier_values(self.first, self.levels, known, self.step_index), self.depth)
         return dequantise(self.levels, steps_of(known.side, self.step_index, self.own_steps), self.depth)
+
+    @property
+    def kind(self) -> int:
+        """The number of the structure in the file."""
+        if isinstance(self.structure, Pieces):
+            return SHARED_BARRIERS if self.shared else BARRIERS
+        return TREE if isinstance(self.structure, Tree) else FREE_MASK
 
     @property
     def step(self) -> float:
@@ -91,8 +112,10 @@ class PlaneCode:
         return float(grey_levels(STEP_TABLE[self.step_index], self.depth))
 
 
-def known_data_of(structure: Tree | np.ndarray, side_log2: int) -> KnownData:
-    """Known data of either structure."""
+def known_data_of(structure: Structure, side_log2: int) -> KnownData:
+    """Known data of any structure."""
+    if isinstance(structure, Pieces):
+        return known_data_of_pieces(structure)
     if isinstance(structure, Tree):
         return known_data_of_tree(structure)
     return known_data_of_mask(structure, 1 << side_log2)
@@ -135,8 +158,7 @@ def encode_stream(
 
 def section_header(code: PlaneCode) -> bytes:
     """The bytes of a section before its stream."""
-    kind = TREE if isinstance(code.structure, Tree) else FREE_MASK
-    fields = int2ba(min(code.restoration, LATER), 3) + int2ba(code.side_log2, 3) + int2ba(kind, 2)
+    fields = int2ba(min(code.restoration, LATER), 3) + int2ba(code.side_log2, 3) + int2ba(code.kind, 2)
     later = [code.restoration] if code.restoration >= LATER else []
     return fields.tobytes() + bytes([code.step_index, *later])
 
@@ -155,11 +177,16 @@ def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[byt
 
 
 def decode_section(
-    data: bytes, shape: tuple[int, int], depth: int = 0, own_steps: tuple[int, ...] = ()
+    data: bytes,
+    shape: tuple[int, int],
+    depth: int = 0,
+    own_steps: tuple[int, ...] = (),
+    labels: np.ndarray | None = None,
 ) -> tuple[PlaneCode, KnownData, dict[str, float]]:
     """Mirror of `encode_section`: the code, its known data, and the information content by kind.
 
-    `depth` and `own_steps` stand beside the section in a file, see `PlaneCode`.
+    `depth` and `own_steps` stand beside the section in a file, see `PlaneCode`. `labels` (H, W) are the regions of
+    plane 0, where this is another one and plane 0 has barriers.
 
     Raises
     ------
@@ -170,7 +197,9 @@ def decode_section(
         raise DinpError("the file is damaged: a plane's section is too short")
     fields = bitarray(buffer=data[:1])
     restoration, side_log2, kind, step_index = ba2int(fields[1:3]), ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
-    if fields[0] or kind > FREE_MASK or (kind == TREE and side_log2 == 0) or step_index > MAX_STEP_INDEX:
+    barriers = kind in (BARRIERS, SHARED_BARRIERS)
+    wrong = side_log2 > 1 if barriers else kind == TREE and side_log2 == 0
+    if fields[0] or wrong or step_index > MAX_STEP_INDEX:
         raise DinpError("the file is damaged: a plane's section has an invalid header")
     start = 2
     if restoration == LATER:
@@ -179,6 +208,15 @@ def decode_section(
         restoration, start = data[2], 3
         if restoration < LATER:
             raise DinpError("the file is damaged: a plane's section has an invalid header")
+    if barriers:
+        shared = kind == SHARED_BARRIERS
+        if shared and (labels is None or labels.shape != shape):
+            raise DinpError("the file is damaged: a plane's section asks for the barriers of a plane that has none")
+        pieces, known, first, levels, information = decode_barrier_stream(
+            data[start:], shape, step_index, depth, divided=bool(side_log2), labels=labels if shared else None
+        )
+        code = PlaneCode(pieces, side_log2, step_index, levels, restoration, depth, (), first, shared)
+        return code, known, information
     decoder = RangeDecoder(data[start:])
     structure: Tree | np.ndarray
     if kind == TREE:

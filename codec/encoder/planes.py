@@ -21,9 +21,12 @@ from dinp.bitstream.structure import KnownData
 from dinp.decoder import described, reconstruct, restored
 from dinp.diffusion.inpaint import Inpainter
 from dinp.encoder.anticipation import PULL, aimed, anticipated, descended
+from dinp.encoder.barriers import best_outline, cost_of, encode_outlined
 from dinp.encoder.levels import level_choice
 from dinp.encoder.own_steps import own_steps_of
-from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune
+from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune, wanted_points
+from dinp.encoder.pyramid import detail_gains
+from dinp.encoder.segmentation import segmentation_ladder
 from dinp.errors import DinpError
 from dinp.pictures.planes import merge_planes
 from dinp.restoration import Restoration
@@ -39,6 +42,7 @@ AROUND = 64  # pixels; a window is solved with so many around it
 CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
+SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
 SURE_GAIN = 0.1  # the same before quantisation, for it not to be asked after; 32 codings to tune on bore it out
 
 
@@ -59,7 +63,7 @@ class EncodedPicture:
     information : list of dict
         Information content in bits by kind (`mask`, `values`), one dict a plane.
     trials : list of Trial
-        Mask structure and values of each plane before quantisation.
+        Mask structure and values of each plane before quantisation; None where it was coded with barriers at once.
     own_steps : list of tuple
         Of each plane, see `dinp.encoder.own_steps`.
     """
@@ -69,7 +73,7 @@ class EncodedPicture:
     density: float
     points: int
     information: list[dict[str, float]]
-    trials: list[Trial]
+    trials: list[Trial | None]
     own_steps: list[tuple[int, ...]]
 
     def show(self) -> np.ndarray:
@@ -267,6 +271,38 @@ def _gain(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> float:
     return 1 - left / error if error else 0.0
 
 
+Result = tuple[bytes, Callable[[], np.ndarray], int, dict[str, float]]  # what `encode_plane` returns
+
+
+class _Barriers:
+    """A plane's way to a coding with barriers, where it is worth going."""
+
+    def __init__(self, plane: np.ndarray, step: float, depth: int) -> None:
+        self._plane, self._step, self._depth = plane, step, depth
+        self._bit_cost = BIT_COST * step * step
+        self._ladder = segmentation_ladder(plane[None].astype(np.float64), self._bit_cost)
+
+    def for_certain(self) -> Result | None:
+        """The plane with barriers, where it costs less than a tree can be expected to cost."""
+        points = wanted_points(self._plane, detail_gains(self._plane, ROOT_LOG2), self._step)
+        return self.below(self._bit_cost * SURE_BITS * points, guess=True)
+
+    def below(self, ceiling: float, *, guess: bool = False) -> Result | None:
+        """The plane with barriers, where it costs less than the ceiling; with `guess` tried only if a guess does."""
+        outline = best_outline(self._plane, self._ladder, self._bit_cost, ceiling)
+        if outline is None or (guess and outline.guess > ceiling):
+            return None
+        found = encode_outlined(self._plane, outline, self._step, self._bit_cost, depth=self._depth)
+        if self.cost(found.reconstruction, len(found.section)) >= ceiling:
+            return None
+        show = cache(partial(reconstruct, found.code, found.known))
+        return found.section, show, found.known.y.size, found.information
+
+    def cost(self, shown: np.ndarray, size: int) -> float:
+        """Squared error and the cost of the bits."""
+        return cost_of(self._plane, shown, size, self._bit_cost, self._depth)
+
+
 @single_blas()
 def encode_planes(
     planes: list[np.ndarray],
@@ -280,6 +316,7 @@ def encode_planes(
     progress: Progress | None = None,
     weights: Sequence[float] | None = None,
     depth: int = 0,
+    barriers: bool = True,
 ) -> EncodedPicture:
     """Code a picture's planes.
 
@@ -306,6 +343,8 @@ def encode_planes(
         Step of each plane in steps of the first; 1 and CHROMA_STEP by default.
     depth : int
         Of the sample format, see `dinp.bitstream.samples`.
+    barriers : bool
+        Whether planes may be coded with barriers, where that costs less.
 
     Raises
     ------
@@ -318,9 +357,14 @@ def encode_planes(
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     report = joint(progress, [plane.size for plane in planes])
 
-    def coded(number: int) -> tuple[Trial, tuple[int, ...], tuple]:
+    def coded(number: int) -> tuple[Trial | None, tuple[int, ...], Result]:
         plane = planes[number]
         step = luma_step * weights[number]
+        rival = _Barriers(plane, step, depth) if barriers and not (number == 0 and mask is not None) else None
+        result = rival.for_certain() if rival else None
+        if result is not None:
+            report(number, 1.0)
+            return None, (), result
         previous = start.trials[number] if start else None
         if number == 0 and mask is not None:
             side_log2 = FREE_MASK_SIDE_LOG2
@@ -333,6 +377,9 @@ def encode_planes(
             )
         own = own_steps_of(plane, trial, nearest_step_index(step, depth), depth)
         result = encode_plane(plane, step, trial, side_log2, restoration, effort, depth, own)
+        better = rival.below(rival.cost(result[1](), len(result[0]))) if rival else None
+        if better is not None:
+            result, own = better, ()
         report(number, 1.0)
         return trial.without_solver(), own, result
 

@@ -14,6 +14,8 @@ extern PyMethodDef order_methods[];
 extern PyMethodDef planes_methods[];
 extern PyMethodDef range_methods[];
 extern PyMethodDef sample_methods[];
+extern PyMethodDef region_values_methods[];
+extern PyMethodDef segmentation_methods[];
 extern PyMethodDef tonal_methods[];
 extern PyMethodDef tree_methods[];
 extern PyMethodDef value_methods[];
@@ -32,6 +34,8 @@ static int add_methods(PyObject *module)
         planes_methods,
         range_methods,
         sample_methods,
+        region_values_methods,
+        segmentation_methods,
         tonal_methods,
         tree_methods,
         value_methods,

@@ -1,0 +1,329 @@
+"""Coding of a plane with barriers: regions from the ladder, pieces where the error is, levels by error and bits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dinp.bitstream.barriers import encode_barrier_stream
+from dinp.bitstream.regions import (
+    LEAST,
+    ROOT,
+    Level,
+    Pieces,
+    divide,
+    divided_by_keys,
+    known_data_of_pieces,
+)
+from dinp.bitstream.section import PlaneCode, section_header
+from dinp.bitstream.steps import grey_levels, nearest_step_index, steps_of
+from dinp.bitstream.structure import KnownData
+from dinp.diffusion.inpaint import Inpainter
+from dinp.diffusion.tonal import tonal_optimisation
+from dinp.encoder.levels import CANDIDATES, FIRST_RENEWAL
+from dinp.encoder.segmentation import Ladder
+from dinp.entropy.crack_coder import cracks_of, encode_cracks
+from dinp.entropy.order import Pass
+from dinp.entropy.value_coder import Distributions, LevelsOf
+from dinp.entropy.value_model import MAX_LEVEL
+
+VALUE_BITS = 5.0
+REGION_BITS = 3.5  # of the value of a constant region
+FLAG_BITS = 0.7
+CONSTANT_SHARE = 0.3  # of what a constant leaves, as against a plane, in the guess of what a piece's value leaves
+GROWTH = 1.0
+STAGES = 2
+LEAST_CRACK_BITS, LEAST_REGION_BITS = 0.5, 1.0  # of contours and first values: hardly any picture needs fewer
+SURE_SHARE = 0.5  # of the guessed cost of error and values that is sure
+RUNGS = (1.0, 0.6, 0.33)  # of the ladder, as shares of the price of a bit: small ones suit antialiased drawings
+SHARE = 0.31  # of its area, squared error in the picture per squared error of a piece's value
+
+
+class _Sums:
+    """Moments of a plane over pieces."""
+
+    def __init__(self, plane: np.ndarray) -> None:
+        y, x = np.divmod(np.arange(plane.size), plane.shape[1])
+        y, x = y / 16.0, x / 16.0
+        f = plane.ravel()
+        self.terms = [np.ones(plane.size), y, x, y * y, x * x, y * x, f, f * y, f * x, f * f]
+
+    def residuals(self, leaf: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Squared error of the best constant and of the best linear function in each piece."""
+        at = leaf >= 0
+        piece = leaf[at]
+        n, y, x, yy, xx, yx, f, fy, fx, ff = (np.bincount(piece, weights=t[at], minlength=count) for t in self.terms)
+        n = np.maximum(n, 1)
+        yy, xx, yx = yy - y * y / n, xx - x * x / n, yx - y * x / n
+        fy, fx, constant = fy - f * y / n, fx - f * x / n, np.maximum(ff - f * f / n, 0)
+        det = yy * xx - yx * yx
+        safe = det > 1e-9 * np.maximum(yy * xx, 1e-12)
+        det = np.where(safe, det, 1)
+        b, a = (xx * fy - yx * fx) / det, (yy * fx - yx * fy) / det
+        linear = np.where(safe, constant - (b * fy + a * fx), constant)
+        return constant, np.clip(linear, 0, constant)
+
+
+def first_keys(plane: np.ndarray, labels: np.ndarray, bit_cost: float) -> tuple[np.ndarray, float]:
+    """Identities of the pieces worth dividing by a guess, and what error and values would cost then.
+
+    The guess is the pruning of a tree that is divided as far as may pay (as `dinp.encoder.pyramid` does for plain
+    trees): a value leaves of a piece the error of a linear function, and a share of that of a constant.
+    """
+    sums = _Sums(plane)
+    cost: dict[str, list[np.ndarray]] = {"key": [], "parent": [], "leaf": []}
+
+    def wants(level: Level) -> np.ndarray:
+        constant, linear = sums.residuals(level.leaf, int(level.leaf.max()) + 1)
+        constant, linear = constant[level.node], linear[level.node]
+        error = constant if level.side_log2 == ROOT else CONSTANT_SHARE * constant + (1 - CONSTANT_SHARE) * linear
+        cost["key"].append(level.key)
+        cost["parent"].append(level.parent)
+        bits = REGION_BITS if level.side_log2 == ROOT else VALUE_BITS
+        cost["leaf"].append(error + bit_cost * (bits + FLAG_BITS))
+        return constant > bit_cost * (VALUE_BITS + 2 * FLAG_BITS)
+
+    pieces = divide(labels, wants)
+    constant, linear = sums.residuals(pieces.leaf.ravel(), pieces.region.size)
+    small = ~np.isin(pieces.key, np.concatenate([*cost["key"], np.zeros(0, dtype=np.int64)]))
+    error = CONSTANT_SHARE * constant + (1 - CONSTANT_SHARE) * linear
+    cost["key"].append(pieces.key[small])
+    cost["parent"].append(pieces.parent[small])
+    bits = np.where(pieces.side_log2 == ROOT, REGION_BITS, VALUE_BITS)
+    cost["leaf"].append((error + bit_cost * bits)[small])
+    chosen = []
+    below_key, below = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for number in range(len(cost["key"]) - 1, -1, -1):
+        key, parent, leaf = (cost[name][number] for name in ("key", "parent", "leaf"))
+        best = leaf
+        if below_key.size:
+            owner, index = np.unique(below_key, return_inverse=True)
+            total = np.bincount(index, weights=below)
+            at = np.minimum(np.searchsorted(owner, key), owner.size - 1)
+            has = owner[at] == key
+            divided = np.where(has, total[at] + bit_cost * FLAG_BITS, np.inf)
+            chosen.append(key[divided < leaf])
+            best = np.minimum(leaf, divided)
+            keep = ~np.isin(below_key, key)
+            below_key, below = below_key[keep], below[keep]
+        below_key, below = np.concatenate([below_key, parent]), np.concatenate([below, best])
+    return np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]), float(below.sum())
+
+
+def grown_keys(labels: np.ndarray, keys: np.ndarray, error: np.ndarray, bit_cost: float) -> np.ndarray:
+    """More identities of pieces to be divided: where what a division can remove of the error pays for its values."""
+    height, width = error.shape
+    y, x = np.divmod(np.arange(error.size), width)
+    e = error.ravel()
+    new: list[np.ndarray] = []
+    fresh = np.zeros(0, dtype=np.int64)
+
+    def wants(level: Level) -> np.ndarray:
+        nonlocal fresh
+        has = np.isin(level.key, keys)
+        count = int(level.leaf.max()) + 1
+        at = np.flatnonzero(np.isin(level.leaf, level.node[~has]))
+        piece = level.leaf[at].astype(np.int64)
+        area = np.bincount(piece, minlength=count).astype(np.float64)
+        if level.side_log2 == ROOT:
+            k = np.clip((np.frexp(area)[1] - 1) // 2 - 1, 1, 7)[piece]
+        else:
+            k = np.full(at.size, level.side_log2 - 1)
+        cell = (y[at] >> k) * (width + 1) + (x[at] >> k)
+        part, index = np.unique(piece * (2 * height * width) + cell, return_inverse=True)
+        owner = part // (2 * height * width)
+        s = np.bincount(index, weights=e[at])
+        a = np.bincount(index).astype(np.float64)
+        large = a >= LEAST[max(level.side_log2 - 1, 1)] if level.side_log2 < ROOT else a >= 8
+        low = np.bincount(owner, weights=np.where(large, s * s / a, 0), minlength=count)
+        parts = np.bincount(owner, weights=large, minlength=count)
+        total = np.bincount(piece, weights=e[at] ** 2, minlength=count)
+        own = np.bincount(piece, weights=e[at], minlength=count) ** 2 / np.maximum(area, 1)
+        lost = np.where(np.isin(level.parent, fresh), own[level.node], 0)
+        low, total = np.maximum(low[level.node] - lost, 0), np.maximum(total[level.node] - lost, 0)
+        score = low**0.7 * total**0.3
+        price = bit_cost * (VALUE_BITS * np.maximum(parts[level.node] - 1, 1) + FLAG_BITS)
+        grown = ~has & (score * GROWTH > price)
+        fresh = np.concatenate([fresh, level.key[grown]])
+        new.append(level.key[grown])
+        return has | grown
+
+    divide(labels, wants)
+    return np.concatenate([keys, *new])
+
+
+@dataclass(frozen=True)
+class BarrierTrial:
+    """Pieces with tonally optimised values."""
+
+    pieces: Pieces
+    known: KnownData
+    inpainter: Inpainter
+    values: np.ndarray
+    reconstruction: np.ndarray
+
+
+def tuned(
+    plane: np.ndarray, labels: np.ndarray, keys: np.ndarray, start: np.ndarray | None, steps: int
+) -> BarrierTrial:
+    """Tonal optimisation on the pieces that `keys` lead to."""
+    pieces = divided_by_keys(labels, keys)
+    known = known_data_of_pieces(pieces)
+    inpainter = Inpainter(known.mask, *cracks_of(labels))
+    values = known.mean(plane)
+    free = pieces.side_log2 < ROOT
+    if not free.any():
+        return BarrierTrial(pieces, known, inpainter, values, known.spread(values))
+    if start is not None:
+        values = np.where(free, known.mean(start), values)
+    reconstruction = inpainter.solve(known.spread(values), start=None, tol=0.1)
+    values, reconstruction = tonal_optimisation(
+        inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction, free=free
+    )
+    return BarrierTrial(pieces, known, inpainter, values, reconstruction)
+
+
+@dataclass(frozen=True)
+class BarrierPlane:
+    """A plane coded with barriers: its code and stream, information content by kind, and what a decoder gets."""
+
+    code: PlaneCode
+    stream: bytes
+    known: KnownData
+    information: dict[str, float]
+    reconstruction: np.ndarray
+
+    @property
+    def section(self) -> bytes:
+        """The section's bytes."""
+        return section_header(self.code) + self.stream
+
+
+def coded(
+    plane: np.ndarray, trial: BarrierTrial, step_index: int, bit_cost: float, *, depth: int = 0, shared: bool = False
+) -> BarrierPlane:
+    """Values chosen by error and bits in coding order, and the stream."""
+    pieces, known = trial.pieces, trial.known
+    weight = np.where(pieces.side_log2 < ROOT, SHARE, 1.0) * pieces.area
+    steps = steps_of(known.side, step_index)
+    stream, first, levels, information = encode_barrier_stream(
+        pieces,
+        known,
+        step_index,
+        depth,
+        trial.values,
+        weight,
+        bit_cost,
+        lambda first: _level_choice(plane, trial, first, grey_levels(steps, depth), weight, bit_cost),
+        own_cracks=not shared,
+    )
+    divided = int(levels.size > first.size)
+    code = PlaneCode(pieces, divided, step_index, levels, 0, depth, (), first, shared)
+    reconstruction = trial.inpainter.solve(known.spread(code.values(known)))
+    return BarrierPlane(code, stream, known, information, reconstruction)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Regions and pieces for a plane before anything is solved, and a guess of what it will cost with them."""
+
+    labels: np.ndarray
+    keys: np.ndarray
+    guess: float
+
+
+def outlined(
+    plane: np.ndarray, labels: np.ndarray, bit_cost: float, ceiling: float = np.inf, *, shared: bool = False
+) -> Outline | None:
+    """The pieces to begin with; None where even a guess on the low side costs more than the `ceiling`.
+
+    Costs are squared error + bit cost x bits.
+    """
+    contours = 0.0
+    if not shared:
+        cracks = cracks_of(labels)
+        count = sum(np.count_nonzero(part) for part in cracks)
+        if bit_cost * (LEAST_CRACK_BITS * count + LEAST_REGION_BITS * int(labels.max())) > ceiling:
+            return None
+        contours = bit_cost * 8 * len(encode_cracks(*cracks))
+    keys, guess = first_keys(plane, labels, bit_cost)
+    return Outline(labels, keys, contours + guess) if contours + SURE_SHARE * guess <= ceiling else None
+
+
+def encode_outlined(
+    plane: np.ndarray, outline: Outline, step: float, bit_cost: float, *, depth: int = 0, shared: bool = False
+) -> BarrierPlane:
+    """A plane (H, W) coded with the regions of an outline, for a step of cells of side 8 in grey levels."""
+    labels, keys = outline.labels, outline.keys
+    trial = tuned(plane, labels, keys, None, 3)
+    for _ in range(STAGES):
+        more = grown_keys(labels, keys, plane - trial.reconstruction, bit_cost)
+        if more.size == keys.size:
+            break
+        keys = more
+        trial = tuned(plane, labels, keys, None, 3)
+    return coded(plane, trial, nearest_step_index(step, depth), bit_cost, depth=depth, shared=shared)
+
+
+def encode_with_barriers(
+    plane: np.ndarray, labels: np.ndarray, step: float, bit_cost: float, *, depth: int = 0, shared: bool = False
+) -> BarrierPlane:
+    """A plane (H, W) coded with given regions."""
+    outline = outlined(plane, labels, bit_cost, shared=shared)
+    return encode_outlined(plane, outline, step, bit_cost, depth=depth, shared=shared)
+
+
+def best_outline(plane: np.ndarray, ladder: Ladder, bit_cost: float, ceiling: float = np.inf) -> Outline | None:
+    """The outline that promises to cost least, of those that the rungs of the ladder lead to."""
+    best = None
+    for rung in RUNGS:
+        found = outlined(plane, ladder.at(rung * bit_cost), bit_cost, ceiling)
+        if found is not None and (best is None or found.guess < best.guess):
+            best = found
+    return best
+
+
+def cost_of(plane: np.ndarray, reconstruction: np.ndarray, size: int, bit_cost: float, depth: int = 0) -> float:
+    """Squared error of what is shown (clipped, and rounded where the plane holds whole numbers) and cost of bytes."""
+    shown = np.clip(reconstruction, 0, 255)
+    if not depth and np.array_equal(plane, np.rint(plane)):
+        shown = np.rint(shown)
+    return float(np.sum((plane - shown) ** 2)) + bit_cost * 8 * size
+
+
+def _level_choice(
+    plane: np.ndarray, trial: BarrierTrial, first: np.ndarray, step: np.ndarray, weight: np.ndarray, bit_cost: float
+) -> LevelsOf:
+    """As `dinp.encoder.levels.level_choice`, for the values that come after the first ones."""
+    pieces, known, inpainter = trial.pieces, trial.known, trial.inpainter
+    values, reconstruction = trial.values.copy(), trial.reconstruction
+    moved = np.zeros(values.size)
+    moved[: first.size] = first - values[: first.size]
+    values[: first.size] = first
+    free = pieces.side_log2 < ROOT
+    free[: first.size] = False
+    weights = weight * step**2
+    done, renewal = 0, 0.0
+
+    def choose(p: Pass, distributions: Distributions) -> np.ndarray:
+        nonlocal values, reconstruction, renewal, done
+        if done >= renewal:
+            reconstruction = reconstruction + inpainter.solve(known.spread(moved), cycles=1)
+            values, reconstruction = tonal_optimisation(
+                inpainter, known, plane, values, steps=1, cycles=1, reconstruction=reconstruction, free=free
+            )
+            moved[:] = 0
+            renewal = 1.5 * max(done, FIRST_RENEWAL * np.count_nonzero(free))
+        wanted = values[p.index] / step[p.index]
+        row = np.arange(wanted.size)
+        levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
+        bits = 16 - np.log2(distributions.frequencies(levels))
+        best = np.argmin(weights[p.index] * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
+        chosen = levels[best, row]
+        quantised = chosen * step[p.index]
+        moved[p.index] = quantised - values[p.index]
+        values[p.index] = quantised
+        free[p.index] = False
+        done += p.index.size
+        return chosen
+
+    return choose

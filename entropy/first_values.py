@@ -1,0 +1,306 @@
+"""Coding of the regions' first values, see `code_region_values`."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
+from dinp.entropy.value_coder import tables
+from dinp.kernels import kernels
+
+KIND = "first"
+MIRRORED = (1, 0, 1, 0)
+RADII = (1, 1, 3, 3)
+EXPERTS, GROUPS, STEPS, SCALES, RUNS = 7, 4, 9, 36, 8
+
+
+@dataclass(frozen=True)
+class Order:
+    """Coding order of regions, and the neighbours of each that come before it.
+
+    Attributes
+    ----------
+    region : (n,) int64
+        By falling area, then by number.
+    first, second : (n,) int32
+        Position in this order of the neighbours with the longest and the second longest common boundary of those that
+        come before (ties: the earlier one), -1 where there is none.
+    pattern : (n, 2) uint32
+        Hashes of the cracks around the region's first pixel, within 1 and 3 pixels.
+    """
+
+    region: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    pattern: np.ndarray
+
+
+def coding_order(labels: np.ndarray, area: np.ndarray) -> Order:
+    """The order of regions (H, W) int32 of areas (n,)."""
+    n = area.size
+    order = np.lexsort((np.arange(n), -area))
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    keys = []
+    for a, b in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+        cut = a != b
+        s, t = rank[a[cut]], rank[b[cut]]
+        keys.append(np.maximum(s, t) * n + np.minimum(s, t))
+    key, length = np.unique(np.concatenate(keys), return_counts=True)
+    later, earlier = key // n, key % n
+    by = np.lexsort((earlier, -length, later))
+    later, earlier = later[by], earlier[by]
+    start = np.ones(later.size, dtype=bool)
+    start[1:] = later[1:] != later[:-1]
+    first, second = np.full(n, -1, dtype=np.int32), np.full(n, -1, dtype=np.int32)
+    first[later[start]] = earlier[start]
+    after = np.flatnonzero(start[:-1] & ~start[1:]) + 1
+    second[later[after]] = earlier[after]
+    return Order(order, first, second, np.ascontiguousarray(patterns(labels)[order]))
+
+
+def patterns(labels: np.ndarray) -> np.ndarray:
+    """Hashes (n, 4) uint32 of the cracks around each region's first pixel."""
+    height, width = labels.shape
+    n = int(labels.max()) + 1
+    first = np.empty(n, dtype=np.int64)
+    first[labels.ravel()[::-1]] = np.arange(labels.size - 1, -1, -1)
+    y, x = first // width, first % width
+    margin = max(RADII) + 1
+    shape = (height + 2 * margin, width + 2 * margin)
+    right, down = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=np.uint32)
+    right[margin:-margin, margin : -margin - 1] = labels[:, 1:] != labels[:, :-1]
+    down[margin : -margin - 1, margin:-margin] = labels[1:] != labels[:-1]
+    y, x = y + margin, x + margin
+    hashes = []
+    for radius, mirrored in zip(RADII, MIRRORED, strict=True):
+        least = None
+        for fy in (1, -1) if mirrored else (1,):
+            for fx in (1, -1) if mirrored else (1,):
+                for turned in (False, True) if mirrored > 1 else (False,):
+                    value = np.zeros(n, dtype=np.uint32)
+                    for i in range(-radius - 1, radius + 1):
+                        for j in range(-radius, radius + 1):
+                            across = right[y + fy * j, x + (i if fx > 0 else -1 - i)]
+                            along = down[y + (i if fy > 0 else -1 - i), x + fx * j]
+                            if turned:
+                                across, along = along, across
+                            value = (value + across + 2 * along + np.uint32(1)) * np.uint32(0x9E3779B1)
+                            value ^= value >> np.uint32(15)
+                    least = value if least is None else np.minimum(least, value)
+        hashes.append(least)
+    return np.stack(hashes, axis=1)
+
+
+@cache
+def _logs() -> np.ndarray:
+    """Information content of frequencies 0..2^16 in 2^-16 bit."""
+    f = np.maximum(np.arange(65537), 1)
+    return np.rint((16 - np.log2(f)) * 65536).astype(np.int32)
+
+
+@cache
+def _start() -> np.ndarray:
+    share = np.array(
+        [
+            [0.40, 0.40, 0.0, 0.1, 0.1, 0.0, 0.0],
+            [0.05, 0.30, 0.30, 0.1, 0.1, 0.15, 0.0],
+            [0.05, 0.30, 0.20, 0.15, 0.1, 0.15, 0.05],
+            [0.05, 0.25, 0.20, 0.05, 0.30, 0.05, 0.10],
+        ]
+    )
+    weights = np.maximum(np.rint(share * 65536), 256).astype(np.int32)
+    scale = np.full(SCALES, 16 * 8, dtype=np.int32)
+    for c in range(12):
+        scale[c] = scale[12 + c] = max(16, 16 << c >> 3)
+    return np.concatenate([weights.ravel(), scale])
+
+
+@cache
+def _logistic() -> np.ndarray:
+    return np.ascontiguousarray(tables()["logistic"].astype(np.int32))
+
+
+def encode_region_values(
+    encoder: RangeEncoder,
+    order: Order,
+    shift: np.ndarray,
+    top: int,
+    wanted: np.ndarray,
+    weight: np.ndarray,
+    bit_cost: float,
+) -> np.ndarray:
+    """Choose and code values.
+
+    Parameters
+    ----------
+    order : Order
+    shift : (n,) int64
+        log2 of each step in units.
+    top : int
+        The largest value in units, 1..1024.
+    wanted, weight : (n,) float64
+        Values wanted, in units, and the squared error in the picture per squared unit.
+    bit_cost : float
+        Squared error that a bit must save.
+
+    Returns
+    -------
+    (n,) int64
+        The values in units. All arrays are in coding order.
+    """
+    if kernels is None:
+        return _encode_in_python(encoder, order, shift, top, wanted, weight, bit_cost)
+    values = np.zeros(shift.size, dtype=np.int32)
+    wanted, weight = (np.ascontiguousarray(a, dtype=np.float64) for a in (wanted, weight))
+    model = (_start(), _logistic(), order.first, order.second, shift.astype(np.int32), order.pattern, values, top)
+    encoder.run(kernels.encode_region_values, values.size, KIND, *model, wanted, weight, bit_cost, _logs())
+    return values.astype(np.int64)
+
+
+def decode_region_values(decoder: RangeDecoder, order: Order, shift: np.ndarray, top: int) -> np.ndarray:
+    """Mirror of `encode_region_values`: the values (n,) int64 in units, in coding order."""
+    if kernels is None:
+        return _decode_in_python(decoder, order, shift, top)
+    values = np.zeros(shift.size, dtype=np.int32)
+    model = (_start(), _logistic(), order.first, order.second, shift.astype(np.int32), order.pattern, values, top)
+    decoder.run(kernels.decode_region_values, KIND, *model)
+    return values.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a region's distribution was made from."""
+
+    count: int
+    a: int
+    b: int
+    context: int
+    scales: tuple[int, int, int]
+    slots: list[int]
+    guesses: list[int]
+    parts: np.ndarray
+    frequencies: np.ndarray
+
+
+class _Mixture:
+    """The kernel's model, statement by statement."""
+
+    def __init__(self, order: Order, shift: np.ndarray, top: int) -> None:
+        self.top = top
+        self.order, self.shift = order, shift.tolist()
+        self.values = np.zeros(shift.size, dtype=np.int64)
+        start = _start().astype(np.int64)
+        self.weights = start[: GROUPS * EXPERTS].reshape(GROUPS, 1, EXPERTS).repeat(STEPS, axis=1).reshape(-1, EXPERTS)
+        self.scale = start[GROUPS * EXPERTS :].copy()
+        self.used = np.zeros(top + 1, dtype=np.int64)
+        self.beside: dict[int, np.ndarray] = {}
+        self.seen: list[dict[int, tuple[int, int]]] = [{} for _ in RADII]
+        self.hit = [[ONE // 16 * (8 + r if r else 4) for r in range(RUNS)] for _ in RADII]
+
+    def _logistic(self, count: int, shift: int, centre16: int, scale16: int) -> np.ndarray:
+        edge16 = ((2 * np.arange(count - 1) + 1) << shift) << 3
+        z = np.clip((edge16 - centre16) * 128 // scale16, -2048, 2047)
+        return np.diff(_logistic()[z + 2048], prepend=0, append=ONE)
+
+    def _counted(self, count: int, shift: int, counts: np.ndarray | None) -> np.ndarray:
+        part = np.zeros(count, dtype=np.int64)
+        if counts is not None and counts.any():
+            np.add.at(part, (np.arange(counts.size) + (1 << shift >> 1)) >> shift, counts)
+            part = (part << 16) // counts.sum()
+        return part
+
+    def describe(self, i: int) -> _Place:
+        first, second, shift, top = int(self.order.first[i]), int(self.order.second[i]), self.shift[i], self.top
+        count = ((top + (1 << shift) - 1) >> shift) + 1
+        a = -1 if first < 0 else int(self.values[first])
+        b = a if second < 0 else int(self.values[second])
+        gap = abs(a - b)
+        context = (0 if first < 0 else 1 if second < 0 else 2 if gap <= 2 << shift else 3) * STEPS + shift
+        size = min(gap.bit_length(), 11)
+        scales = (size, 12 + size, 24 + shift)
+        middle, other = (top // 2, top // 2) if first < 0 else (a, b)
+        t = [max(int(self.scale[s]), 2 << shift) for s in scales]
+        even = 65536 * np.arange(count + 1) // count
+        parts = np.stack(
+            [
+                np.diff(even),
+                self._counted(count, shift, self.used),
+                self._counted(count, shift, self.beside.get(a) if first >= 0 else None),
+                self._logistic(count, shift, 16 * middle, t[0]),
+                self._logistic(count, shift, 8 * (middle + other), t[1]),
+                self._logistic(count, shift, 16 * middle, t[2]),
+                self._logistic(count, shift, 16 * other, t[0]),
+            ]
+        )
+        weights = self.weights[context]
+        total = int((weights * parts.sum(axis=1)).sum()) >> 16
+        mass = ((weights[:, None] * parts).sum(axis=0) << 8) // total
+        slots, guesses = [], []
+        for k, pattern in enumerate(self.order.pattern[i].tolist()):
+            key = pattern + (a + 1) * 0x9E3779B1 + (b + 1) * 0x85EBCA6B
+            slots.append((key * 0xC2B2AE35 & 0xFFFFFFFF) >> 16)
+            guesses.append(-1)
+            if slots[k] in self.seen[k]:
+                value, run = self.seen[k][slots[k]]
+                guesses[k] = (value + (1 << shift >> 1)) >> shift
+                share = self.hit[k][run]
+                mass = (mass * (ONE - share)) >> 16
+                mass[guesses[k]] += share << 8
+        before = np.concatenate([[0], np.cumsum(mass)[:-1]])
+        ends = ((before * (ONE - count)) >> 24) + np.arange(count)
+        return _Place(count, a, b, context, scales, slots, guesses, parts, np.diff(ends, append=ONE))
+
+    def learn(self, i: int, p: _Place, j: int) -> None:
+        value = min(j << self.shift[i], self.top)
+        self.values[i] = value
+        weights = self.weights[p.context]
+        post = weights * (p.parts[:, j] + 1)
+        step = (post << 16) // post.sum() - weights
+        self.weights[p.context] = np.maximum(weights + np.sign(step) * (np.abs(step) // 24), 256)
+        for k, (slot, guess) in enumerate(zip(p.slots, p.guesses, strict=True)):
+            run, right = self.seen[k].get(slot, (0, 0))[1], guess == j
+            if guess >= 0:
+                step = (ONE - 1024 if right else 1024) - self.hit[k][run]
+                self.hit[k][run] += step // 16 if step >= 0 else -(-step // 16)
+            self.seen[k][slot] = value, min(run + 1, RUNS - 1) if right else 0
+        self.used[value] += 1
+        if p.a >= 0:
+            self.beside.setdefault(p.a, np.zeros(self.top + 1, dtype=np.int64))[value] += 1
+            from_a, from_b = 16 * abs(value - p.a), 16 * abs(value - p.b)
+            from_middle = abs(16 * value - 8 * (p.a + p.b))
+            for s, d in zip(p.scales, (min(from_a, from_b), from_middle, from_a), strict=True):
+                step = d // 2 - int(self.scale[s])
+                self.scale[s] += step // 16 if step >= 0 else -(-step // 16)
+
+
+def _encode_in_python(
+    encoder: RangeEncoder,
+    order: Order,
+    shift: np.ndarray,
+    top: int,
+    wanted: np.ndarray,
+    weight: np.ndarray,
+    bit_cost: float,
+) -> np.ndarray:
+    """The counterpart of the kernel."""
+    mixture = _Mixture(order, shift, top)
+    for i in range(shift.size):
+        p = mixture.describe(i)
+        shown = np.minimum(np.arange(p.count) << shift[i], top)
+        d = shown - wanted[i]
+        cost = weight[i] * d * d + bit_cost * (_logs()[p.frequencies] / 65536.0)
+        j = int(np.argmin(cost))
+        encoder.encode_symbols(np.array([j]), p.frequencies[None], KIND)
+        mixture.learn(i, p, j)
+    return mixture.values
+
+
+def _decode_in_python(decoder: RangeDecoder, order: Order, shift: np.ndarray, top: int) -> np.ndarray:
+    """The counterpart of the kernel."""
+    mixture = _Mixture(order, shift, top)
+    for i in range(shift.size):
+        p = mixture.describe(i)
+        mixture.learn(i, p, int(decoder.decode_symbols(p.frequencies[None], KIND)[0]))
+    return mixture.values

@@ -1,0 +1,119 @@
+"""Planes with barriers: what is coded comes back, damage is told, and files of drawings are much smaller."""
+
+import numpy as np
+import pytest
+
+import dinp
+from dinp.bitstream.regions import LEAST, ROOT, divide, known_data_of_pieces, undivided
+from dinp.bitstream.section import BARRIERS, SHARED_BARRIERS, PlaneCode, decode_section, section_header
+from dinp.decoder import decode_planes, reconstruct
+from dinp.encoder import barriers
+from dinp.encoder.segmentation import numbered, segmentation_ladder
+from dinp.errors import DinpError
+
+
+def drawing(height=72, width=90):
+    """Two discs on a slope."""
+    y, x = np.mgrid[:height, :width]
+    plane = np.rint(100 + 0.6 * x + 0.3 * y)
+    plane[(y - 30) ** 2 + (x - 30) ** 2 < 300] = 20
+    plane[(y - 45) ** 2 + (x - 60) ** 2 < 400] = 230
+    return plane
+
+
+def coded(plane, bit_cost=20.0, **options):
+    labels = segmentation_ladder(plane[None], bit_cost).at(bit_cost)
+    return barriers.encode_with_barriers(plane, labels, 4.0, bit_cost, **options)
+
+
+def test_a_section_with_barriers_comes_back_and_shows_the_picture():
+    plane = drawing()
+    found = coded(plane)
+    code, known, information = decode_section(found.section, plane.shape)
+    assert code.kind == BARRIERS
+    assert code.structure.regions == 3
+    assert known.y.size > 3  # the slope has several values
+    for name in ("levels", "first"):
+        assert np.array_equal(getattr(code, name), getattr(found.code, name))
+    assert np.array_equal(code.structure.labels, found.code.structure.labels)
+    shown = reconstruct(code, known)
+    assert np.abs(shown - found.reconstruction).max() < 0.01
+    assert np.abs(shown - plane).mean() < 3
+    assert sum(information.values()) <= 8 * len(found.section)
+
+
+def test_an_undivided_region_is_constant_and_needs_no_divisions():
+    plane = np.where(np.indices((40, 50)).sum(axis=0) < 45, 30.0, 200.0)
+    found = coded(plane)
+    code, known, information = decode_section(found.section, plane.shape)
+    assert code.side_log2 == 0
+    assert "divisions" not in information
+    assert known.mask.all()
+    assert np.abs(reconstruct(code, known) - plane).max() <= 1
+
+
+def test_pieces_are_divided_as_told_and_each_region_has_its_first_value_first():
+    labels = numbered(np.arange(64)[None] // 32 + 2 * (np.arange(64)[:, None] // 40))
+    pieces = divide(labels, lambda level: level.area > 200)
+    assert pieces.regions == 4
+    assert np.array_equal(pieces.region[:4], np.arange(4))
+    for region in range(4):
+        own = pieces.region == region
+        assert pieces.area[region] == pieces.area[own].max()
+    small = pieces.side_log2 < ROOT
+    assert small.any()
+    assert (pieces.area[small] >= LEAST[pieces.side_log2[small]]).all()
+    known = known_data_of_pieces(pieces)
+    assert np.array_equal(np.unique(known.label[known.mask]), np.arange(pieces.region.size))
+    assert np.array_equal(pieces.leaf[known.y, known.x], np.arange(pieces.region.size))
+    assert known_data_of_pieces(undivided(labels)).mask.all()
+
+
+def test_a_second_plane_may_use_the_barriers_of_the_first():
+    plane = drawing()
+    first = coded(plane)
+    labels = first.code.structure.labels
+    second = barriers.encode_with_barriers(255 - plane, labels, 4.0, 20.0, shared=True)
+    assert len(second.section) < len(first.section)
+    planes, _ = decode_planes([first.section, second.section], [plane.shape] * 2)
+    assert np.abs(planes[1] - second.reconstruction).max() < 0.01
+    assert decode_section(second.section, plane.shape, labels=labels)[0].kind == SHARED_BARRIERS
+    with pytest.raises(DinpError, match="barriers of a plane that has none"):
+        decode_section(second.section, plane.shape)
+
+
+def test_damaged_sections_raise_dinp_errors_only():
+    plane = drawing(40, 50)
+    section = coded(plane).section
+    rng = np.random.default_rng(3)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(section)
+        for at in rng.integers(1, len(data), rng.integers(1, 4)):
+            data[at] ^= int(rng.integers(1, 256))
+        data = bytes(data[: rng.integers(1, len(data) + 1)]) if rng.random() < 0.3 else bytes(data)
+        try:
+            decode_section(data, plane.shape)
+        except DinpError:
+            refused += 1
+    assert refused > 30
+
+
+@pytest.mark.parametrize("side_log2", [2, 7])
+def test_reserved_bits_are_refused(side_log2):
+    plane = drawing(40, 50)
+    found = coded(plane)
+    code = found.code
+    header = section_header(PlaneCode(code.structure, side_log2, code.step_index, code.levels, first=code.first))
+    with pytest.raises(DinpError, match="invalid header"):
+        decode_section(header + found.stream, plane.shape)
+
+
+def test_the_encoder_takes_barriers_for_a_drawing_and_says_so():
+    plane = drawing().astype(np.uint8)
+    data = dinp.encode(plane, quality=60, effort=1, restore=False)
+    report = dinp.info(data)["planes"][0]
+    assert report["structure"] == "barriers"
+    assert report["regions"] == 3
+    assert report["mask_bits"] == report["crack_bits"] + report["division_bits"]
+    assert np.abs(np.asarray(dinp.decode(data)).astype(float) - plane).mean() < 3
