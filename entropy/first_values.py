@@ -1,4 +1,39 @@
-"""Coding of the regions' first values, see `code_region_values`."""
+"""Coding of the regions' first values: a mixture of distributions that adapts, and matches of surroundings.
+
+A palette of values, antialiased steps between two neighbours and glyphs that come again are what drawings consist of;
+slowly changing neighbours are what maps of depth have. The specification, all in integers, `/` rounding towards zero:
+
+Regions come by falling area, ties by number (`coding_order`). A value is 0..T in bases; in a region of step 2^s the
+symbol j = 0..J - 1, J = ceil(T / 2^s) + 1, stands for the value min(j 2^s, T), and a value v known from elsewhere
+counts as the symbol (v + floor(2^s / 2)) >> s. Let a and b be the values of the neighbours with the longest and second
+longest common boundary of those that came before (ties: the earlier one); b = a if there is one; without any, a = b =
+-1, and floor(T / 2) stands for both in the experts. g = |a - b|, c(x) = min(number of bits of x, 11).
+
+Experts: seven distributions of about 2^16 each.
+
+    0     floor(2^16 (j + 1) / J) - floor(2^16 j / J)
+    1     floor(2^16 n_j / n), n_j of the n values so far counting as symbol j; 0 where there is none
+    2     the same of the regions whose a was this a; 0 where there is none, or no neighbour
+    3..6  logistic: differences of 0, L(0), ..., L(J - 2), 2^16, where L(j) is entry clip(floor(128 (8 (2 j + 1) 2^s -
+          m) / t), -2048, 2047) + 2048 of the table `logistic` of the values' network; centres m = 16 a, 8 (a + b),
+          16 a, 16 b; scales t = t_0, t_1, t_2, t_0, at least 2^(s + 1): t_0 = S[c(g)], t_1 = S[12 + c(g)], t_2 =
+          S[24 + s]
+
+Mixture: the weights w_k, at first `_start`, are those of the context 9 G + s, G = 0 without neighbours, 1 with one, 2
+with g <= 2^(s + 1), else 3. The mass of symbol j is floor(2^8 sum w_k e_kj / floor(sum_k w_k sum_j e_kj / 2^16)).
+
+Matches, k = 0..3 in turn: the slot (h C2B2AE35 mod 2^32) >> 16, h = pattern_k + 9E3779B1 (a + 1) + 85EBCA6B (b + 1), of
+table k (`patterns` are hashes of the cracks around the region's first pixel) holds the value v last coded with it and
+a run r. If it holds one, each mass is multiplied by 2^16 - p and floored after division by 2^16, and the mass of the
+symbol of v grows by 2^8 p, p = P_k[r] (at first 2^12 (8 + r), for r = 0 2^14).
+
+Symbol j begins at floor(M_j (2^16 - J) / 2^24) + j, M_j the masses before it; the last one ends at 2^16.
+
+Learning, from symbol j of value v: with q_k = w_k (e_kj + 1), w_k += (floor(2^16 q_k / sum q) - w_k) / 24, at least
+256. P_k[r] += (64512 or 1024 - P_k[r]) / 16 for a match that was right or wrong; the slot takes v, and the run r + 1,
+up to 7, after a right match, else 0. The counts take v. If there is a neighbour, S[c(g)], S[12 + c(g)] and S[24 + s]
+move by 1/16 of what d / 2, rounded down, differs, d = 16 min(|v - a|, |v - b|), |16 v - 8 (a + b)| and 16 |v - a|.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +45,7 @@ from dinp.entropy.value_coder import tables
 from dinp.kernels import kernels
 
 KIND = "first"
+PER_BIT = 16  # regions that a bit of the stream can make at most, by this format's rule
 MIRRORED = (1, 0, 1, 0)
 RADII = (1, 1, 3, 3)
 EXPERTS, GROUPS, STEPS, SCALES, RUNS = 7, 4, 9, 36, 8
@@ -160,7 +196,8 @@ def encode_region_values(
 
 
 def decode_region_values(decoder: RangeDecoder, order: Order, shift: np.ndarray, top: int) -> np.ndarray:
-    """Mirror of `encode_region_values`: the values (n,) int64 in units, in coding order."""
+    """Mirror of `encode_region_values`: the values (n,) int64 in units, in coding order; DinpError if damaged."""
+    decoder.expect(shift.size, PER_BIT)
     if kernels is None:
         return _decode_in_python(decoder, order, shift, top)
     values = np.zeros(shift.size, dtype=np.int32)

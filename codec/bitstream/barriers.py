@@ -7,7 +7,8 @@ r"""The stream of a plane with barriers: cracks, divisions, first and other valu
    pieces of cells of side 128, 64, ... 4, in their order (`dinp.entropy.division_coder`). Absent where the header says
    that no region is divided.
 3. The first value of each region, that of its largest piece (ties: the first piece), in bases (`region_steps`), in
-   coding order (`dinp.entropy.first_values`).
+   coding order (`dinp.entropy.first_values`). There must be at most 16 regions for each bit of the range-coded stream
+   that can still come (`RangeDecoder.expect`).
 4. The other values of divided regions: levels, predicted from values of the same region only
    (`dinp.entropy.region_order`, `dinp.entropy.value_coder`); the step of each is that of a cell whose side is that of
    `dinp.bitstream.regions.side_of_area`.
@@ -32,7 +33,7 @@ from dinp.entropy.region_order import Groups
 from dinp.entropy.value_coder import LevelsOf, decode_values, encode_values
 from dinp.errors import DinpError
 
-REGION_STEP = -18  # steps of first values: index, for an area of 64, relative to that of a cell of side 8
+REGION_STEP = 2  # steps of first values: index, for an area of 64, relative to that of a cell of side 8
 FINEST_AREA_LOG2 = 10  # whose step is the unit of first values
 MOST_SHIFT = 8
 

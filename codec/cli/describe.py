@@ -16,6 +16,9 @@ def describe(report: dict) -> str:
     if "lossless" in report:
         return "\n".join([*lines, _lossless(report["lossless"])])
     for plane in report["planes"]:
+        if "regions" in plane:
+            lines.append(_barriers(plane))
+            continue
         lines.append(
             f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: {plane['structure']}, "
             f"{plane['points']:,} points, density {100 * plane['density']:.2f} %, step {plane['step']:g}, "
@@ -23,6 +26,19 @@ def describe(report: dict) -> str:
             + (f", restoration {plane['restoration']}" if plane["restoration"] else "")
         )
     return "\n".join(lines)
+
+
+def _barriers(plane: dict) -> str:
+    """A line about a plane with barriers."""
+    per_crack, per_region = plane["crack_bits"] / max(plane["cracks"], 1), plane["first_bits"] / plane["regions"]
+    others = plane["points"] - plane["regions"]
+    bits = plane["value_bits"] - plane["first_bits"] + plane["division_bits"]
+    contours = "contours of plane 0" if plane["shared"] else f"{plane['cracks']:,} cracks ({per_crack:.2f} bits each)"
+    return (
+        f"{plane['name']:<4} {plane['width']} x {plane['height']}, {plane['bytes']:,} bytes: barriers, {contours}, "
+        f"{plane['regions']:,} regions ({per_region:.2f} bits each), {others:,} further values "
+        f"({bits / max(others, 1):.2f} bits each), step {plane['step']:g}"
+    )
 
 
 def account(report: dict) -> str:

@@ -6,6 +6,7 @@ from dinp.cli import options
 from dinp.cli.describe import describe
 from dinp.cli.formats import check_dinp_ending
 from dinp.cli.options import Number
+from dinp.cli.panels import panels
 from dinp.cli.progress import progress, say
 from dinp.cli.reading import open_samples, read_mask
 from dinp.errors import DinpError
@@ -47,6 +48,7 @@ from dinp.pictures.arrays import ArrayFile
 )
 @click.option("--srgb", is_flag=True, help="Convert colours to sRGB; else the picture's profile is kept.")
 @click.option("--strip", is_flag=True, help="Leave out EXIF and XMP data.")
+@click.option("--picture", "panels_file", metavar="FILE", help="Draw contours, known pixels and result as a PNG.")
 @options.force
 @options.max_pixels
 @options.verbose
@@ -67,6 +69,7 @@ def encode(
     chroma: str,
     srgb: bool,
     strip: bool,
+    panels_file: str | None,
     force: bool,
     max_pixels: int,
     verbose: bool,
@@ -79,6 +82,8 @@ def encode(
     if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
         raise click.UsageError("--quality and the targets exclude one another.")
     files.check_output(target, force=force, source=source)
+    if panels_file is not None:
+        files.check_output(panels_file, force=force, source=source)
     if not force:
         check_dinp_ending(target)
     import numpy as np
@@ -113,7 +118,12 @@ def encode(
             max_pixels=max_pixels,
             progress=draw,
         )
+        if panels_file is not None and (isinstance(picture, np.ndarray) or encoding.picture.format != EIGHT_BITS):
+            raise DinpError("--picture draws pictures of 8 bits only: leave it out")
+        pictured = None if panels_file is None else panels(picture, encoding.data, max_pixels)
     files.write_output(target, encoding.data, force=force)
+    if panels_file is not None:
+        files.write_output(panels_file, pictured, force=force)
     for notice in encoding.notices:
         say(f"note: {notice}")
     measured = ""

@@ -22,6 +22,7 @@ from dinp.diffusion.tonal import tonal_optimisation
 from dinp.encoder.levels import CANDIDATES, FIRST_RENEWAL
 from dinp.encoder.segmentation import Ladder
 from dinp.entropy.crack_coder import cracks_of, encode_cracks
+from dinp.entropy.first_values import PER_BIT
 from dinp.entropy.order import Pass
 from dinp.entropy.value_coder import Distributions, LevelsOf
 from dinp.entropy.value_model import MAX_LEVEL
@@ -30,8 +31,11 @@ VALUE_BITS = 5.0
 REGION_BITS = 3.5  # of the value of a constant region
 FLAG_BITS = 0.7
 CONSTANT_SHARE = 0.3  # of what a constant leaves, as against a plane, in the guess of what a piece's value leaves
-GROWTH = 1.0
+GROWTH = 1.5
 STAGES = 2
+LAST_STEPS = 8  # of tonal optimisation, on the last pieces
+STEP_OFFSET = -20  # of the step index: within regions few values govern much, and finer steps pay
+FREE_BIT_SHARE = 0.8  # of the price of a bit that the choice of levels goes by
 LEAST_CRACK_BITS, LEAST_REGION_BITS = 0.5, 1.0  # of contours and first values: hardly any picture needs fewer
 SURE_SHARE = 0.5  # of the guessed cost of error and values that is sure
 RUNGS = (1.0, 0.6, 0.33)  # of the ladder, as shares of the price of a bit: small ones suit antialiased drawings
@@ -193,6 +197,11 @@ class BarrierPlane:
     reconstruction: np.ndarray
 
     @property
+    def is_allowed(self) -> bool:
+        """Whether its stream is long enough for its regions (a rule that bounds a decoder's work)."""
+        return self.code.structure.regions <= PER_BIT * self.information["first"]
+
+    @property
     def section(self) -> bytes:
         """The section's bytes."""
         return section_header(self.code) + self.stream
@@ -255,13 +264,14 @@ def encode_outlined(
     """A plane (H, W) coded with the regions of an outline, for a step of cells of side 8 in grey levels."""
     labels, keys = outline.labels, outline.keys
     trial = tuned(plane, labels, keys, None, 3)
-    for _ in range(STAGES):
+    for stage in range(STAGES):
         more = grown_keys(labels, keys, plane - trial.reconstruction, bit_cost)
         if more.size == keys.size:
             break
         keys = more
-        trial = tuned(plane, labels, keys, None, 3)
-    return coded(plane, trial, nearest_step_index(step, depth), bit_cost, depth=depth, shared=shared)
+        trial = tuned(plane, labels, keys, None, 3 if stage < STAGES - 1 else LAST_STEPS)
+    index = max(nearest_step_index(step, depth) + STEP_OFFSET, 0)
+    return coded(plane, trial, index, FREE_BIT_SHARE * bit_cost, depth=depth, shared=shared)
 
 
 def encode_with_barriers(

@@ -293,7 +293,7 @@ class _Barriers:
         if outline is None or (guess and outline.guess > ceiling):
             return None
         found = encode_outlined(self._plane, outline, self._step, self._bit_cost, depth=self._depth)
-        if self.cost(found.reconstruction, len(found.section)) >= ceiling:
+        if not found.is_allowed or self.cost(found.reconstruction, len(found.section)) >= ceiling:
             return None
         show = cache(partial(reconstruct, found.code, found.known))
         return found.section, show, found.known.y.size, found.information

@@ -553,3 +553,18 @@ def test_profile_and_exif_go_through_files(folder):
     assert dinp_command("decode", "bare.dinp", "bare.jpg").exit_code == 0
     with Image.open("bare.jpg") as image:
         assert not image.getexif()
+
+
+def test_a_picture_of_what_was_coded_and_an_account_of_barriers(tmp_path):
+    y, x = np.mgrid[:60, :80]
+    drawn = np.where((y - 30) ** 2 + (x - 40) ** 2 < 400, 40, 220).astype(np.uint8)
+    Image.fromarray(drawn).save(tmp_path / "disc.png")
+    arguments = ["encode", str(tmp_path / "disc.png"), str(tmp_path / "disc.dinp"), "--effort", "1", "--plain"]
+    result = CliRunner().invoke(root.command, [*arguments, "--picture", str(tmp_path / "all.png"), "-v"])
+    assert result.exit_code == 0, result.output
+    assert "2 regions" in result.output
+    assert "cracks" in result.output
+    with Image.open(tmp_path / "all.png") as panels:
+        assert panels.size == (4 * 80 + 3 * 8, 60)
+        contours = np.asarray(panels.convert("L"))[:, 88:168]
+    assert 100 < np.count_nonzero(contours == 0) < 200
