@@ -21,7 +21,7 @@ from dinp.bitstream.structure import KnownData
 from dinp.decoder import described, reconstruct, restored
 from dinp.diffusion.inpaint import Inpainter
 from dinp.encoder.anticipation import PULL, aimed, anticipated, descended
-from dinp.encoder.barriers import best_outline, cost_of, encode_outlined
+from dinp.encoder.barriers import RUNGS, SURE_SHARE, best_outline, cost_of, encode_outlined, outlined
 from dinp.encoder.levels import level_choice
 from dinp.encoder.own_steps import own_steps_of
 from dinp.encoder.placement import DEFAULT_EFFORT, Effort, Progress, TreeModel, Trial, place_points, tune, wanted_points
@@ -303,6 +303,43 @@ class _Barriers:
         return cost_of(self._plane, shown, size, self._bit_cost, self._depth)
 
 
+def _sharing(planes: list[np.ndarray], steps: list[float], depth: int) -> list[Result] | None:
+    """Planes that share the barriers of plane 0, where they cost less so than trees can be expected to cost.
+
+    Regions are those of all planes together, each weighed by its own step.
+    """
+    costs = [BIT_COST * step * step for step in steps]
+    scaled = np.stack([plane * (steps[0] / step) for plane, step in zip(planes, steps, strict=True)])
+    ladder = segmentation_ladder(scaled.astype(np.float64), costs[0])
+    points = [
+        wanted_points(plane, detail_gains(plane, ROOT_LOG2), step) for plane, step in zip(planes, steps, strict=True)
+    ]
+    ceiling = SURE_BITS * sum(points)  # in bits, as all that follows
+    best, least = None, ceiling
+    for rung in RUNGS:
+        labels = ladder.at(rung * costs[0])
+        outlines = []
+        for number, (plane, cost) in enumerate(zip(planes, costs, strict=True)):
+            outlines.append(outlined(plane, labels, cost, least * cost / SURE_SHARE, shared=number > 0))
+            if outlines[-1] is None:
+                break
+        else:
+            guess = sum(outline.guess / cost for outline, cost in zip(outlines, costs, strict=True))
+            if guess < least:
+                best, least = outlines, guess
+    if best is None:
+        return None
+    results, spent = [], 0.0
+    for number, (plane, outline) in enumerate(zip(planes, best, strict=True)):
+        found = encode_outlined(plane, outline, steps[number], costs[number], depth=depth, shared=number > 0)
+        if not found.is_allowed:
+            return None
+        spent += cost_of(plane, found.reconstruction, len(found.section), costs[number], depth) / costs[number]
+        show = cache(partial(reconstruct, found.code, found.known))
+        results.append((found.section, show, found.known.y.size, found.information))
+    return results if spent < ceiling else None
+
+
 @single_blas()
 def encode_planes(
     planes: list[np.ndarray],
@@ -356,10 +393,16 @@ def encode_planes(
     if mask is not None and (mask.shape != planes[0].shape or not mask.any()):
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     report = joint(progress, [plane.size for plane in planes])
+    steps = [luma_step * weight for weight in weights]
+    alike = len(planes) > 1 and all(plane.shape == planes[0].shape for plane in planes)
+    shared = _sharing(planes, steps, depth) if barriers and mask is None and alike else None
 
     def coded(number: int) -> tuple[Trial | None, tuple[int, ...], Result]:
         plane = planes[number]
-        step = luma_step * weights[number]
+        step = steps[number]
+        if shared is not None:
+            report(number, 1.0)
+            return None, (), shared[number]
         rival = _Barriers(plane, step, depth) if barriers and not (number == 0 and mask is not None) else None
         result = rival.for_certain() if rival else None
         if result is not None:

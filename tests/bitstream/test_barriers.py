@@ -117,3 +117,14 @@ def test_the_encoder_takes_barriers_for_a_drawing_and_says_so():
     assert report["regions"] == 3
     assert report["mask_bits"] == report["crack_bits"] + report["division_bits"]
     assert np.abs(np.asarray(dinp.decode(data)).astype(float) - plane).mean() < 3
+
+
+def test_planes_of_a_colour_drawing_share_their_contours():
+    plane = drawing().astype(np.uint8)
+    colours = np.stack([plane, 255 - plane, np.full_like(plane, 90)], axis=2)
+    data = dinp.encode(colours, quality=60, effort=1, restore=False, chroma="444")
+    planes = dinp.info(data)["planes"]
+    assert [p["structure"] for p in planes] == ["barriers"] * 3
+    assert [p["shared"] for p in planes] == [False, True, True]
+    assert planes[1]["crack_bits"] == 0
+    assert np.abs(np.asarray(dinp.decode(data)).astype(float) - colours).mean() < 4
