@@ -144,7 +144,7 @@ def test_size_limit_holds_everywhere():
 
 
 def test_info_tells_what_a_file_holds(picture):
-    encoded = dinp.encode(picture, quality=60)
+    encoded = dinp.encode(picture, quality=60, chroma="420")
     report = dinp.info(encoded)
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"]) == (101, 75)
