@@ -29,8 +29,9 @@ clean:
 	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache
 	find codec models entropy benchmarks tests -name __pycache__ -type d -exec rm -rf {} +
 
-# .venv/.demo and .venv/.test stamp what is installed: the package, editable, with the extra of that name.
-.venv/.demo .venv/.test: .venv/.%: pyproject.toml constraints.txt codec/_version.py | $(BIN)/python
+# .venv/.demo and .venv/.test stamp what is installed: the package, editable, with its compiled kernels and the extra of
+# that name.
+.venv/.demo .venv/.test: .venv/.%: pyproject.toml setup.py constraints.txt codec/_version.py $(wildcard codec/kernels/*.[ch]) | $(BIN)/python
 	$(BIN)/python -m pip install -c constraints.txt -e '.[$*]'
 	touch $@
 
