@@ -43,6 +43,8 @@ CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
+FLAT_SHARE = 0.6  # of the pairs of neighbours that are alike: with fewer, barriers are not tried
+ALIKE = 0.5  # grey levels
 SURE_GAIN = 0.1  # the same before quantisation, for it not to be asked after; 32 codings to tune on bore it out
 
 
@@ -274,6 +276,16 @@ def _gain(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> float:
 Result = tuple[bytes, Callable[[], np.ndarray], int, dict[str, float]]  # what `encode_plane` returns
 
 
+def has_flat_parts(plane: np.ndarray) -> bool:
+    """Whether most neighbouring pixels of a plane (H, W) are alike, so that barriers may pay.
+
+    Of 41 photographs for tuning 55 % of the pairs are alike at most, of 509 for training 85 % in all but two in a
+    hundred; of drawings, disparity and flow 80 % and more.
+    """
+    alike = sum(np.count_nonzero(np.abs(np.diff(plane, axis=axis)) <= ALIKE) for axis in (0, 1))
+    return alike > FLAT_SHARE * (2 * plane.size - sum(plane.shape))
+
+
 class _Barriers:
     """A plane's way to a coding with barriers, where it is worth going."""
 
@@ -285,12 +297,15 @@ class _Barriers:
     def for_certain(self) -> Result | None:
         """The plane with barriers, where it costs less than a tree can be expected to cost."""
         points = wanted_points(self._plane, detail_gains(self._plane, ROOT_LOG2), self._step)
-        return self.below(self._bit_cost * SURE_BITS * points, guess=True)
+        return self.below(self._bit_cost * SURE_BITS * points)
 
-    def below(self, ceiling: float, *, guess: bool = False) -> Result | None:
-        """The plane with barriers, where it costs less than the ceiling; with `guess` tried only if a guess does."""
+    def below(self, ceiling: float) -> Result | None:
+        """The plane with barriers, where it costs less than the ceiling; tried only if a guess does.
+
+        On ten photographs that were tried all the same, guesses were 1.05 to 1.5 times the ceiling, and none was taken.
+        """
         outline = best_outline(self._plane, self._ladder, self._bit_cost, ceiling)
-        if outline is None or (guess and outline.guess > ceiling):
+        if outline is None or outline.guess > ceiling:
             return None
         found = encode_outlined(self._plane, outline, self._step, self._bit_cost, depth=self._depth)
         if not found.is_allowed or self.cost(found.reconstruction, len(found.section)) >= ceiling:
@@ -395,7 +410,8 @@ def encode_planes(
     report = joint(progress, [plane.size for plane in planes])
     steps = [luma_step * weight for weight in weights]
     alike = len(planes) > 1 and all(plane.shape == planes[0].shape for plane in planes)
-    shared = _sharing(planes, steps, depth) if barriers and mask is None and alike else None
+    apt = barriers and mask is None and alike and has_flat_parts(planes[0])
+    shared = _sharing(planes, steps, depth) if apt else None
 
     def coded(number: int) -> tuple[Trial | None, tuple[int, ...], Result]:
         plane = planes[number]
@@ -403,7 +419,8 @@ def encode_planes(
         if shared is not None:
             report(number, 1.0)
             return None, (), shared[number]
-        rival = _Barriers(plane, step, depth) if barriers and not (number == 0 and mask is not None) else None
+        apt = barriers and not (number == 0 and mask is not None) and has_flat_parts(plane)
+        rival = _Barriers(plane, step, depth) if apt else None
         result = rival.for_certain() if rival else None
         if result is not None:
             report(number, 1.0)
