@@ -108,8 +108,8 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
     plane = np.full((400, 432), 128.0)
     restoration = Towards(128.0, factor)
     plane[::3, ::5] += 40
-    encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration)
-    plain = encode_planes([plane], quality=10, effort=EFFORTS[1])
+    encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration, barriers=False)
+    plain = encode_planes([plane], quality=10, effort=EFFORTS[1], barriers=False)
     # where they say no, the whole plane is asked
     seen = [(128, 128)] * 4 + [(400, 432)] * (not named)
     assert restoration.seen == seen
