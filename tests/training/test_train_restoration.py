@@ -14,7 +14,7 @@ from restoration_reference import NumpyNetwork
 import dinp
 from dinp.errors import DinpError
 from dinp.models.networks.restoration import RestorationNetwork
-from dinp.models.training import restoration_data, train_restoration
+from dinp.models.training import restoration_crops, restoration_data, train_restoration
 from dinp.models.training.optimisers import OPTIMISERS
 from dinp.restoration import DecodedPlane, Restoration
 
@@ -154,7 +154,7 @@ def test_crops_lie_as_the_cells_of_whole_planes_do(folder):
 
 def test_planes_of_low_rates_may_be_drawn_more_often(folder):
     found = restoration_data.load_examples(folder, [folder / "train.npz"])[1]
-    low, high = train_restoration.LOW_RATES
+    low, high = restoration_crops.LOW_RATES
     found = [
         replace(e, decoded=replace(e.decoded, step=step)) for e in found for step in (low / 2, low, high, high * 2)
     ]
@@ -225,8 +225,8 @@ def test_without_a_compiler_that_is_an_error(folder, tmp_path, monkeypatch, caps
 
 @pytest.mark.parametrize("factor", ["0", "inf", "nan", "-1"])
 def test_low_rates_are_a_factor(folder, tmp_path, factor, capsys):
-    assert run(folder, tmp_path, "--low-rates", factor) == 1
-    assert "--low-rates must be above 0" in capsys.readouterr().err
+    assert run(folder, tmp_path, "--low-rates", factor) == 2
+    assert f"Invalid value for '--low-rates': '{factor}' is not a number above 0" in capsys.readouterr().err
 
 
 @NEEDS_MUON
@@ -257,7 +257,7 @@ def test_transposed_crops_are_crops_of_the_transposed_plane():
     x[8], x[9] = 1, 2
     block = np.zeros((12, 12))
     block[0::2, 0::2], block[0::2, 1::2], block[1::2, 0::2], block[1::2, 1::2] = x[:4]
-    turned = x[train_restoration.TRANSPOSED].transpose(0, 2, 1)
+    turned = x[restoration_crops.TRANSPOSED].transpose(0, 2, 1)
     assert np.array_equal(turned[1], block.T[0::2, 1::2])
     assert np.array_equal(turned[2], block.T[1::2, 0::2])
 
