@@ -60,7 +60,9 @@ def test_all_solvers_are_equally_accurate():
 
 def test_the_solver_gets_what_the_decoder_gives_it():
     coded = coded_picture(picture((32, 48)).astype(np.uint8), quality=40)
-    found = np.clip(np.rint(inpaint(coded.mask, coded.values)), 0, 255)
+    found = np.clip(
+        np.floor(inpaint(coded.mask, coded.values) + 0.5 + 1 / 32), 0, 255
+    )  # ties are off the grid of values
     np.testing.assert_array_equal(found, np.asarray(dinp.decode(coded.data, restore=False)))
     times = decoding_times(coded, repeats=1)
     assert times["bytes"] == len(coded.data)
