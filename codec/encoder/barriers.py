@@ -19,13 +19,12 @@ from dinp.bitstream.steps import grey_levels, nearest_step_index, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
-from dinp.encoder.levels import CANDIDATES, FIRST_RENEWAL
+from dinp.encoder.levels import FIRST_RENEWAL, cheapest
 from dinp.encoder.segmentation import Ladder
 from dinp.entropy.crack_coder import cracks_of, encode_cracks
 from dinp.entropy.first_values import PER_BIT
 from dinp.entropy.order import Pass
 from dinp.entropy.value_coder import Distributions, LevelsOf
-from dinp.entropy.value_model import MAX_LEVEL
 
 VALUE_BITS = 5.0
 REGION_BITS = 3.5  # of the value of a constant region
@@ -324,11 +323,7 @@ def _level_choice(
             moved[:] = 0
             renewal = 1.5 * max(done, FIRST_RENEWAL * np.count_nonzero(free))
         wanted = values[p.index] / step[p.index]
-        row = np.arange(wanted.size)
-        levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
-        bits = 16 - np.log2(distributions.frequencies(levels))
-        best = np.argmin(weights[p.index] * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
-        chosen = levels[best, row]
+        chosen = cheapest(distributions, wanted, weights[p.index], bit_cost)
         quantised = chosen * step[p.index]
         moved[p.index] = quantised - values[p.index]
         values[p.index] = quantised

@@ -40,6 +40,14 @@ def weights_of(known: KnownData, *, tree: bool) -> np.ndarray:
     return np.full(known.y.size, _WEIGHT_OF_PIXEL + _WEIGHT_AROUND * governed)
 
 
+def cheapest(distributions: Distributions, wanted: np.ndarray, weights: np.ndarray, bit_cost: float) -> np.ndarray:
+    """Of the levels around what is wanted, (m,) in steps, those of least weighed squared error and cost of bits."""
+    levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
+    bits = 16 - np.log2(distributions.frequencies(levels))
+    best = np.argmin(weights * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
+    return levels[best, np.arange(wanted.size)]
+
+
 def level_choice(
     plane: np.ndarray,
     trial: Trial,
@@ -89,11 +97,7 @@ def level_choice(
             moved[:] = 0
             renewal = growth * done
         wanted = values[p.index] / step[p.index]
-        row = np.arange(wanted.size)
-        levels = np.clip(np.rint(wanted).astype(np.int64) + np.array(CANDIDATES)[:, None], -MAX_LEVEL, MAX_LEVEL)
-        bits = 16 - np.log2(distributions.frequencies(levels))
-        best = np.argmin(weights[p.index] * (levels - wanted) ** 2 + bit_cost * bits, axis=0)
-        chosen = levels[best, row]
+        chosen = cheapest(distributions, wanted, weights[p.index], bit_cost)
         quantised = chosen * step[p.index]
         moved[p.index] = quantised - values[p.index]
         values[p.index] = quantised
