@@ -29,7 +29,7 @@ def picture_format(name: str) -> str:
 
     Image.preinit()  # the usual formats: to know all of them takes a tenth of a second
     found = Image.EXTENSION.get(ending) or Image.registered_extensions().get(ending)
-    if found not in Image.SAVE:
+    if found not in Image.SAVE or found == "DINP":  # which dinp.pillow adds where it is imported
         told = f"the ending '{ending}'" if ending else "a name without an ending"
         raise DinpError(f"{told} does not tell a picture format to write: name the output like picture.png")
     return found

@@ -55,6 +55,8 @@ def figures(path):
 def test_codec(name, colour):
     picture = ASTRONAUT[:48, :64] if colour else ASTRONAUT[:48, :64, 1]
     codec = CODECS[name]
+    if codec.package:
+        pytest.importorskip(codec.package[0])
     settings = (20, 80) if isinstance(codec, Dinp) else codec.settings
     small, large = (codec.run(picture, settings[index]) for index in (0, -1))
     assert small.decoded.shape == picture.shape
