@@ -11,7 +11,6 @@ from dinp.bitstream.container import (
     ICC,
     LOSSLESS,
     MATTE,
-    NO_ALPHA,
     OPAQUE,
     PALETTE,
     PLANES,
@@ -124,10 +123,7 @@ def describe_lossless_file(container: Container) -> LosslessReport | None:
 
 
 def _lossless_content(container: Container) -> bytes | None:
-    content = container.chunk(LOSSLESS)
-    if content is not None and (any(container.sections) or container.alpha not in (NO_ALPHA, ALPHA_PLANE)):
-        raise DinpError("the file is damaged: it has lossless samples and others")
-    return content
+    return container.chunk(LOSSLESS)
 
 
 def _types(container: Container) -> list[np.dtype]:
@@ -146,6 +142,4 @@ def _palette_of(container: Container) -> Palette | None:
     colours = len(body) - 1
     if not body or body[0] not in (3, 4) or colours % body[0] or not 1 <= colours // body[0] <= 256:
         raise DinpError("the file is damaged: its palette is none")
-    if container.layout != GREY or container.samples != EIGHT_BITS or container.alpha != NO_ALPHA:
-        raise DinpError("the file is damaged: only grey pictures of 8 bits can have a palette")
     return Palette(np.frombuffer(body[1:], dtype=np.uint8).reshape(-1, body[0]))

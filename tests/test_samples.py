@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 
 import dinp
+from dinp.bitstream.sidecars import CONTOURS, FLAGS, mask_stream, read_mask_stream
+from dinp.entropy.crack_coder import cracks_of, encode_cracks
+from dinp.errors import DinpError
 
 Y, X = np.mgrid[:60, :80]
 WAVES = np.sin(X / 9) * np.cos(Y / 7)
@@ -186,3 +189,25 @@ def test_more_quality_is_not_worse_on_a_checkerboard():
     worse = dinp.encode_with_report(board, quality=30)
     better = dinp.encode_with_report(board, quality=40)
     assert better.psnr >= worse.psnr
+
+
+@pytest.mark.parametrize("corner", [False, True])
+def test_masks_of_shapes_are_contours_and_those_of_noise_flags(corner):
+    y, x = np.mgrid[:60, :80]
+    shape = (np.hypot(y - 30, x - 40) < 20) ^ corner
+    assert read_mask_stream(mask_stream(shape), shape.shape).tolist() == shape.tolist()
+    assert mask_stream(shape)[0] == CONTOURS + corner
+    noise = np.random.default_rng(0).random((60, 80)) < 0.03
+    assert mask_stream(noise)[0] == FLAGS
+    assert np.array_equal(read_mask_stream(mask_stream(noise), noise.shape), noise)
+
+
+def test_contours_of_no_mask_are_refused():
+    labels = np.zeros((12, 14), dtype=int)
+    labels[:, 5:], labels[6:, 5:] = 1, 2  # three regions meet
+    with pytest.raises(DinpError, match="not closed"):
+        read_mask_stream(bytes([CONTOURS]) + encode_cracks(*cracks_of(labels)), labels.shape)
+    with pytest.raises(DinpError, match="unknown kind"):
+        read_mask_stream(b"\x03", labels.shape)
+    with pytest.raises(DinpError, match="unknown kind"):
+        read_mask_stream(b"", labels.shape)

@@ -36,6 +36,7 @@ from dinp.errors import DinpError
 REGION_STEP = 2  # steps of first values: index, for an area of 64, relative to that of a cell of side 8
 FINEST_AREA_LOG2 = 10  # whose step is the unit of first values
 MOST_SHIFT = 8
+FINE_AREA, FINE_STEP = 256, 32  # pixels from which on a fine step is at most this one of the table: 2 grey levels
 
 
 def barrier_values(first: np.ndarray, levels: np.ndarray, known: KnownData, step_index: int) -> np.ndarray:
@@ -45,16 +46,22 @@ def barrier_values(first: np.ndarray, levels: np.ndarray, known: KnownData, step
     return values
 
 
-def region_steps(area: np.ndarray, step_index: int, depth: int) -> tuple[int, np.ndarray]:
+def region_steps(area: np.ndarray, step_index: int, depth: int, *, fine: bool = False) -> tuple[int, np.ndarray]:
     """The base of first values in units, and log2 (n,) of what each step is in bases.
 
     A constant over an area A adds A step^2 / 12 to the squared error: so steps go with the inverse square root of the
-    area of the piece that the value stands for. The base is at least half a grey level.
+    area of the piece that the value stands for. The base is at least half a grey level. Fine steps are at most two grey
+    levels for areas of FINE_AREA and more, so that flat parts of a drawing are at most one level off.
     """
     base = max(step_index + REGION_STEP - 8 * (FINEST_AREA_LOG2 - 6), 16 * depth)
+    if fine:
+        base = min(base, FINE_STEP + 16 * depth)
     area_log2 = np.frexp(area.astype(np.float64))[1].astype(np.int64) - 1
     wanted = step_index + REGION_STEP + 8 * (6 - area_log2)
-    return int(STEP_TABLE[base]), np.clip((wanted - base + 8) // 16, 0, MOST_SHIFT)
+    most = np.full(area.shape, MOST_SHIFT)
+    if fine:
+        most[area >= FINE_AREA] = (FINE_STEP + 16 * depth - base) // 16
+    return int(STEP_TABLE[base]), np.clip((wanted - base + 8) // 16, 0, most)
 
 
 def encode_barrier_stream(
@@ -68,6 +75,7 @@ def encode_barrier_stream(
     then: Callable[[np.ndarray], LevelsOf],
     *,
     own_cracks: bool = True,
+    fine: bool = False,
 ) -> tuple[bytes, np.ndarray, np.ndarray, dict[str, float]]:
     """Code pieces, and values that are chosen on the way.
 
@@ -88,6 +96,8 @@ def encode_barrier_stream(
         `dinp.entropy.value_coder.walk_values`.
     own_cracks : bool
         Whether the stream holds the cracks.
+    fine : bool
+        Whether large regions take fine steps, see `region_steps`.
 
     Returns
     -------
@@ -110,7 +120,7 @@ def encode_barrier_stream(
             return flags
 
         divide(pieces.labels, code)
-    order, base, shift, top = _first_values(pieces, step_index, depth)
+    order, base, shift, top = _first_values(pieces, step_index, depth, fine=fine)
     grey = GREY << depth
     at, r = order.region, pieces.regions
     bases = encode_region_values(
@@ -127,7 +137,14 @@ def encode_barrier_stream(
 
 
 def decode_barrier_stream(
-    data: bytes, shape: tuple[int, int], step_index: int, depth: int, *, divided: bool, labels: np.ndarray | None = None
+    data: bytes,
+    shape: tuple[int, int],
+    step_index: int,
+    depth: int,
+    *,
+    divided: bool,
+    fine: bool = False,
+    labels: np.ndarray | None = None,
 ) -> tuple[Pieces, KnownData, np.ndarray, np.ndarray, dict[str, float]]:
     """Mirror of `encode_barrier_stream`; `labels` (H, W) are the regions where they come from elsewhere.
 
@@ -154,7 +171,7 @@ def decode_barrier_stream(
     else:
         pieces = undivided(labels)
     known = known_data_of_pieces(pieces)
-    order, base, shift, top = _first_values(pieces, step_index, depth)
+    order, base, shift, top = _first_values(pieces, step_index, depth, fine=fine)
     first = np.empty(pieces.regions, dtype=np.int64)
     first[order.region] = decode_region_values(decoder, order, shift[order.region], top) * base
     levels = np.zeros(pieces.region.size, dtype=np.int64)
@@ -164,10 +181,10 @@ def decode_barrier_stream(
     return pieces, known, first, levels, {"cracks": 8.0 * cracks} | decoder.information
 
 
-def _first_values(pieces: Pieces, step_index: int, depth: int) -> tuple:
+def _first_values(pieces: Pieces, step_index: int, depth: int, *, fine: bool) -> tuple:
     """Coding order, base in units, log2 of steps in bases, and the largest value in bases."""
     r = pieces.regions
-    base, shift = region_steps(pieces.area[:r], step_index, depth)
+    base, shift = region_steps(pieces.area[:r], step_index, depth, fine=fine)
     order = coding_order(pieces.labels, np.bincount(pieces.labels.ravel()))
     return order, base, shift, -(-(255 * GREY << depth) // base)
 

@@ -46,13 +46,13 @@ occur at most once.
     04    CICP      colour primaries, transfer, matrix, full range flag: four bytes of ITU-T H.273
     81    MATTE     alpha 3 only, and there it must occur: the matte (`dinp.bitstream.sidecars`)
     82    LOSSLESS  the samples themselves, exactly (`dinp.bitstream.lossless`): all sections are empty then
-    C0    BARRIERS  barriers: `dinp.bitstream.barriers`; serves planes whose sections are of structure 2 or 3
+    C0              barriers that several planes share: reserved
     C1    HOLES     samples without a measurement (`dinp.bitstream.sidecars`)
     C2    RESIDUAL  what is added to the decoded samples (`dinp.bitstream.sidecars`)
     C3    STEPS     quantisation steps of a plane's own (`dinp.bitstream.sidecars`)
     C4    PALETTE   colours that the samples of a grey picture of 8 bits stand for, from 0 on: after the byte of planes
                     a byte 3 (R, G, B) or 4 (and alpha), then so many bytes a colour, 1 to 256 colours
-    C5    TILES     parts that are coded on their own: reserved
+    C5              tiles, parts that are coded on their own: reserved
 
 How the format is extended, from the least to the most: information that a decoder may do without is a new type below
 80. What it cannot do without is a new type from 80 on, or a bit or value that is reserved here or in a section:
@@ -69,7 +69,10 @@ A decoder must reject, before it allocates anything by a size that it read:
    (width x height) than the decoder's limit, by default 89,478,485; 0 or more than 4 planes; a sample format or chunk
    that breaks its rules; sections or chunks longer than the bytes present,
 5. a CRC-32 that does not match,
-6. an unknown chunk that it must know.
+6. an unknown chunk that it must know; chunks that do not go together: a MATTE without alpha 3 or alpha 3 without one;
+   LOSSLESS with a section that is not empty, alpha 2 or 3, layout 1, HOLES, RESIDUAL or STEPS; PALETTE without
+   LOSSLESS, in another layout than 0, with a sample format other than that of 8 bits or with alpha; a RESIDUAL that
+   names more than one plane.
 
 Only then it decodes the sections, which reject what breaks their own rules. Bytes after the CRC are not allowed:
 they would be taken for it. Every burst of errors of up to 32 bits is detected, and so is every flip of a single bit.
@@ -98,7 +101,7 @@ MAX_PLANES = 4
 MUST_KNOW, NAMES_PLANES = 0x80, 0x40
 ICC, EXIF, XMP, CICP = 0x01, 0x02, 0x03, 0x04
 MATTE, LOSSLESS = 0x81, 0x82
-BARRIERS, HOLES, RESIDUAL, STEPS, PALETTE = 0xC0, 0xC1, 0xC2, 0xC3, 0xC4
+HOLES, RESIDUAL, STEPS, PALETTE = 0xC1, 0xC2, 0xC3, 0xC4
 CHUNK_NAMES = {
     ICC: "ICC",
     EXIF: "EXIF",
@@ -106,7 +109,6 @@ CHUNK_NAMES = {
     CICP: "CICP",
     MATTE: "MATTE",
     LOSSLESS: "LOSSLESS",
-    BARRIERS: "BARRIERS",
     HOLES: "HOLES",
     RESIDUAL: "RESIDUAL",
     STEPS: "STEPS",
@@ -289,13 +291,30 @@ def unpack(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Container:
     for chunk in chunks:
         if chunk.type & MUST_KNOW and chunk.type not in CHUNK_NAMES:
             raise DinpError(f"the file needs a newer program: it has a chunk of type {chunk.type:02X}")
-    if (alpha == ALPHA_MATTE) != any(chunk.type == MATTE for chunk in chunks):
-        raise DinpError("the file is damaged: its alpha needs a matte, or its matte an alpha")
     sections = []
     for length in (*lengths, last):
         sections.append(data[at : at + length])
         at += length
-    return Container(width, height, layout, tuple(sections), alpha, samples, tuple(chunks))
+    container = Container(width, height, layout, tuple(sections), alpha, samples, tuple(chunks))
+    _check_together(container)
+    return container
+
+
+def _check_together(container: Container) -> None:
+    """Raise DinpError where parts of a file do not go together."""
+    kinds = {chunk.type for chunk in container.chunks}
+    if (container.alpha == ALPHA_MATTE) != (MATTE in kinds):
+        raise DinpError("the file is damaged: its alpha needs a matte, or its matte an alpha")
+    if LOSSLESS in kinds:
+        others = any(container.sections) or kinds & {HOLES, RESIDUAL, STEPS} or container.layout == COLOUR_420
+        if others or container.alpha not in (NO_ALPHA, ALPHA_PLANE):
+            raise DinpError("the file is damaged: it has lossless samples and others")
+    if PALETTE in kinds:
+        grey = container.layout == GREY and container.samples == EIGHT_BITS and container.alpha == NO_ALPHA
+        if not grey or LOSSLESS not in kinds:
+            raise DinpError("the file is damaged: only lossless grey pictures of 8 bits can have a palette")
+    if any(chunk.type == RESIDUAL and len(chunk.planes) != 1 for chunk in container.chunks):
+        raise DinpError("the file is damaged: a residual is that of one plane")
 
 
 def _read_chunks(data: bytes, at: int, end: int, planes: int) -> tuple[list[Chunk], int]:

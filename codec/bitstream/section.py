@@ -18,8 +18,9 @@ Values are ordered by falling side of their leaf, then by row, then by column.
 Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
-Structures 2 and 3 (`dinp.bitstream.barriers`, which says what the stream holds): values within regions. k is 1 where
-regions may be divided, else 0. Structure 3 takes the regions of plane 0, which must be as large and of structure 2.
+Structures 2 and 3 (`dinp.bitstream.barriers`, which says what the stream holds): values within regions. bit 0 of
+k says that regions may be divided, bit 1 that large regions take fine steps; its bit 2 must be 0. Restorations 1 and 2
+and a chunk STEPS are none for them. Structure 3 takes the regions of plane 0, which must be as large and of structure 2.
 
 Values of structures 0 and 1 are coded as levels (`dinp.entropy.value_coder`); value = level * step * 2^-depth / 16 grey
 levels (the depth is that of the sample format, 0 without), where the step of a cell of side s is STEP_TABLE[q + 8 (3 -
@@ -49,6 +50,7 @@ from dinp.entropy.value_model import MAX_LEVEL
 from dinp.errors import DinpError
 
 TREE, FREE_MASK, BARRIERS, SHARED_BARRIERS = range(4)
+DIVIDED, FINE = 1, 2  # of k of planes with barriers
 LATER = 3  # versions of the restoration from here on take a byte of their own
 Structure = Tree | np.ndarray | Pieces
 
@@ -62,7 +64,7 @@ class PlaneCode:
     structure : Tree, (H, W) bool array or Pieces
         A tree of cells, a free mask, or pieces of regions between barriers.
     side_log2 : int
-        log2 of the root side, or of the side that stands in for a cell's.
+        log2 of the root side, or of the side that stands in for a cell's; with barriers DIVIDED + FINE.
     step_index : int
         0..175.
     levels : (n,) int64
@@ -198,7 +200,7 @@ def decode_section(
     fields = bitarray(buffer=data[:1])
     restoration, side_log2, kind, step_index = ba2int(fields[1:3]), ba2int(fields[3:6]), ba2int(fields[6:8]), data[1]
     barriers = kind in (BARRIERS, SHARED_BARRIERS)
-    wrong = side_log2 > 1 if barriers else kind == TREE and side_log2 == 0
+    wrong = side_log2 > 3 or 0 < restoration < LATER or any(own_steps) if barriers else kind == TREE and side_log2 == 0
     if fields[0] or wrong or step_index > MAX_STEP_INDEX:
         raise DinpError("the file is damaged: a plane's section has an invalid header")
     start = 2
@@ -213,7 +215,13 @@ def decode_section(
         if shared and (labels is None or labels.shape != shape):
             raise DinpError("the file is damaged: a plane's section asks for the barriers of a plane that has none")
         pieces, known, first, levels, information = decode_barrier_stream(
-            data[start:], shape, step_index, depth, divided=bool(side_log2), labels=labels if shared else None
+            data[start:],
+            shape,
+            step_index,
+            depth,
+            divided=bool(side_log2 & DIVIDED),
+            fine=bool(side_log2 & FINE),
+            labels=labels if shared else None,
         )
         code = PlaneCode(pieces, side_log2, step_index, levels, restoration, depth, (), first, shared)
         return code, known, information

@@ -1,7 +1,10 @@
 """Chunks that stand beside the sections: mattes, holes, residuals, and steps of their own (docs/format.md, section 4).
 
 A *stream* is range-coded (`dinp.entropy.coder`) and reaches to the end of its chunk; what is said there of streams that
-are too long holds for it. A *mask* is a stream of occupancy flags (`dinp.entropy.mask_coder`) at full resolution.
+are too long holds for it. A *mask* at full resolution begins with a byte: 0, then a stream of occupancy flags
+(`dinp.entropy.mask_coder`) comes; 1 or 2, then a stream of contours (`dinp.entropy.crack_coder`), each of which divides
+set pixels from others, the upper left one not being set (1) or set (2). Others, and contours that no mask has, must be
+rejected.
 
 MATTE      a mask: where it is set alpha is 255, elsewhere 0.
 
@@ -28,23 +31,41 @@ from dinp.bitstream.samples import EIGHT_BITS, SampleFormat
 from dinp.bitstream.steps import MAX_STEP
 from dinp.bitstream.varint import decode_varint, encode_varint
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
+from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks
 from dinp.entropy.mask_coder import decode_mask, encode_mask
 from dinp.entropy.residual_coder import decode_residual, encode_residual
 from dinp.errors import DinpError
+
+FLAGS, CONTOURS = 0, 1
 
 
 def mask_stream(mask: np.ndarray) -> bytes:
     """A mask (H, W) bool as a stream: the content of MATTE."""
     encoder = RangeEncoder()
     encode_mask(encoder, mask)
-    return encoder.finish()
+    by_flags = bytes([FLAGS]) + encoder.finish()
+    by_contours = bytes([CONTOURS + int(mask[0, 0])]) + encode_cracks(*cracks_of(mask))
+    return min(by_flags, by_contours, key=len)
 
 
 def read_mask_stream(data: bytes, shape: tuple[int, int]) -> np.ndarray:
     """Mirror of `mask_stream`: (H, W) bool; DinpError if it is damaged."""
-    decoder = RangeDecoder(data)
-    mask = decode_mask(decoder, shape)
-    decoder.check_exhausted()
+    method = data[0] if data else -1
+    if method == FLAGS:
+        decoder = RangeDecoder(data[1:])
+        mask = decode_mask(decoder, shape)
+        decoder.check_exhausted()
+        return mask
+    if method not in (CONTOURS, CONTOURS + 1):
+        raise DinpError("the file is damaged: it has a mask of an unknown kind")
+    right, down = decode_cracks(data[1:], shape)
+    turns = np.zeros(shape, dtype=bool)
+    turns[0, 0] = method != CONTOURS
+    turns[1:, 0], turns[:, 1:] = down[:, 0], right
+    turns[:, 0] = np.bitwise_xor.accumulate(turns[:, 0])
+    mask = np.bitwise_xor.accumulate(turns, axis=1)
+    if not np.array_equal(mask[1:] != mask[:-1], down):
+        raise DinpError("the file is damaged: the contours of a mask are not closed")
     return mask
 
 

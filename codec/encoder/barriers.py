@@ -1,10 +1,10 @@
 """Coding of a plane with barriers: regions from the ladder, pieces where the error is, levels by error and bits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dinp.bitstream.barriers import encode_barrier_stream
+from dinp.bitstream.barriers import FINE_AREA, encode_barrier_stream
 from dinp.bitstream.regions import (
     LEAST,
     ROOT,
@@ -14,7 +14,7 @@ from dinp.bitstream.regions import (
     divided_by_keys,
     known_data_of_pieces,
 )
-from dinp.bitstream.section import PlaneCode, section_header
+from dinp.bitstream.section import DIVIDED, FINE, PlaneCode, section_header
 from dinp.bitstream.steps import grey_levels, nearest_step_index, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.diffusion.inpaint import Inpainter
@@ -38,6 +38,9 @@ FREE_BIT_SHARE = 0.8  # of the price of a bit that the choice of levels goes by
 LEAST_CRACK_BITS, LEAST_REGION_BITS = 0.5, 1.0  # of contours and first values: hardly any picture needs fewer
 SURE_SHARE = 0.5  # of the guessed cost of error and values that is sure
 RUNGS = (1.0, 0.6, 0.33)  # of the ladder, as shares of the price of a bit: small ones suit antialiased drawings
+FLAT_SHARE = 0.75  # of the pixels of a large region that are alike, for it to be shown exact to one level
+FLAT_PLAY = 0.4  # grey levels that its value may be off before it is quantised
+FLAT_WEIGHT = 16  # least weight of such a value, in bits: the nearest is taken then
 SHARE = 0.31  # of its area, squared error in the picture per squared error of a piece's value
 
 
@@ -212,6 +215,11 @@ def coded(
     """Values chosen by error and bits in coding order, and the stream."""
     pieces, known = trial.pieces, trial.known
     weight = np.where(pieces.side_log2 < ROOT, SHARE, 1.0) * pieces.area
+    flat = flat_values(plane, pieces)
+    fine = bool((flat >= 0).any())
+    values = np.where(flat >= 0, np.clip(trial.values, flat - FLAT_PLAY, flat + FLAT_PLAY), trial.values)
+    weight = np.where(flat >= 0, np.maximum(weight, FLAT_WEIGHT * bit_cost), weight)
+    trial = replace(trial, values=values)
     steps = steps_of(known.side, step_index)
     stream, first, levels, information = encode_barrier_stream(
         pieces,
@@ -223,11 +231,28 @@ def coded(
         bit_cost,
         lambda first: _level_choice(plane, trial, first, grey_levels(steps, depth), weight, bit_cost),
         own_cracks=not shared,
+        fine=fine,
     )
-    divided = int(levels.size > first.size)
-    code = PlaneCode(pieces, divided, step_index, levels, 0, depth, (), first, shared)
+    how = DIVIDED * (levels.size > first.size) + FINE * fine
+    code = PlaneCode(pieces, how, step_index, levels, 0, depth, (), first, shared)
     reconstruction = trial.inpainter.solve(known.spread(code.values(known)))
     return BarrierPlane(code, stream, known, information, reconstruction)
+
+
+def flat_values(plane: np.ndarray, pieces: Pieces) -> np.ndarray:
+    """The grey value of large undivided regions that most of their pixels have, (n,) float64; -1 for other pieces."""
+    found = np.full(pieces.region.size, -1.0)
+    large = np.flatnonzero((pieces.side_log2 == ROOT) & (pieces.area >= FINE_AREA))
+    if large.size and np.array_equal(plane, np.rint(plane)):
+        number = np.full(found.size, -1)
+        number[large] = np.arange(large.size)
+        at = number[pieces.leaf]
+        within = (at >= 0) & (pieces.leaf >= 0)
+        values = np.clip(plane[within], 0, 255).astype(np.int64)
+        counts = np.bincount(256 * at[within] + values, minlength=256 * large.size).reshape(-1, 256)
+        alike = counts.max(axis=1) >= FLAT_SHARE * pieces.area[large]
+        found[large[alike]] = counts.argmax(axis=1)[alike]
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """Planes with barriers: what is coded comes back, damage is told, and files of drawings are much smaller."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion
 
 import dinp
 from dinp.bitstream.regions import LEAST, ROOT, divide, known_data_of_pieces, undivided
-from dinp.bitstream.section import BARRIERS, SHARED_BARRIERS, PlaneCode, decode_section, section_header
+from dinp.bitstream.section import BARRIERS, FINE, SHARED_BARRIERS, PlaneCode, decode_section, section_header
 from dinp.decoder import decode_planes, reconstruct
 from dinp.encoder import barriers
 from dinp.encoder.segmentation import numbered, segmentation_ladder
@@ -46,7 +49,7 @@ def test_an_undivided_region_is_constant_and_needs_no_divisions():
     plane = np.where(np.indices((40, 50)).sum(axis=0) < 45, 30.0, 200.0)
     found = coded(plane)
     code, known, information = decode_section(found.section, plane.shape)
-    assert code.side_log2 == 0
+    assert code.side_log2 == FINE
     assert "divisions" not in information
     assert known.mask.all()
     assert np.abs(reconstruct(code, known) - plane).max() <= 1
@@ -99,7 +102,7 @@ def test_damaged_sections_raise_dinp_errors_only():
     assert refused > 30
 
 
-@pytest.mark.parametrize("side_log2", [2, 7])
+@pytest.mark.parametrize("side_log2", [4, 7])
 def test_reserved_bits_are_refused(side_log2):
     plane = drawing(40, 50)
     found = coded(plane)
@@ -128,3 +131,37 @@ def test_planes_of_a_colour_drawing_share_their_contours():
     assert [p["shared"] for p in planes] == [False, True, True]
     assert planes[1]["crack_bits"] == 0
     assert np.abs(np.asarray(dinp.decode(data)).astype(float) - colours).mean() < 4
+
+
+def shapes_on_grey(size=96):
+    """Discs and bars of single values, smeared at their edges: (size, size) uint8."""
+    y, x = np.mgrid[:size, :size]
+    plane = np.full((size, size), 104.0)
+    for radius, row, column, value in ((22, 30, 34, 33), (17, 64, 62, 201), (9, 26, 76, 250)):
+        share = np.clip(radius - np.hypot(y - row, x - column), 0, 1)
+        plane += share * (value - plane)
+    return np.rint(plane).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", [0, 20, 45, 70])
+def test_flat_parts_are_exact_to_one_level(quality):
+    plane = shapes_on_grey()
+    data = dinp.encode(plane, quality=quality, effort=1, restore=False)
+    assert dinp.info(data)["planes"][0]["structure"] == "barriers"
+    shown = dinp.decode_array(data).astype(int)
+    for value in (104, 33, 201):
+        inside = binary_erosion(plane == value, iterations=2)
+        assert np.count_nonzero(inside) > 256
+        assert np.abs(shown[inside] - value).max() <= 1
+
+
+@pytest.mark.parametrize("restoration", [1, 2])
+def test_restorations_of_trees_and_steps_are_none_for_barriers(restoration):
+    plane = drawing(40, 50)
+    found = coded(plane)
+    with pytest.raises(DinpError, match="invalid header"):
+        decode_section(section_header(replace(found.code, restoration=restoration)) + found.stream, plane.shape)
+    with pytest.raises(DinpError, match="invalid header"):
+        decode_section(found.section, plane.shape, 0, (0, 0, 9))
+    later = section_header(replace(found.code, restoration=7)) + found.stream
+    assert decode_section(later, plane.shape)[0].restoration == 7

@@ -8,17 +8,20 @@ import pytest
 from dinp.bitstream.container import (
     ALPHA_MATTE,
     ALPHA_PLANE,
-    BARRIERS,
     COLOUR_420,
     COLOUR_444,
     EXIF,
     GREY,
     HOLES,
     ICC,
+    LOSSLESS,
     MATTE,
     MAX_SIDE,
     OPAQUE,
+    PALETTE,
     PLANES,
+    RESIDUAL,
+    STEPS,
     Chunk,
     Container,
     pack,
@@ -38,7 +41,7 @@ FULL = Container(
     sections=(b"y", b"b", b"r", b"alpha"),
     alpha=ALPHA_PLANE,
     samples=SampleFormat(UNSIGNED, 10, 2, ((4, 1000),)),
-    chunks=(Chunk(ICC, b"profile" * 40), Chunk(EXIF, b""), plane_chunk(BARRIERS, (0, 2), b"xy"), Chunk(0x3F, b"?")),
+    chunks=(Chunk(ICC, b"profile" * 40), Chunk(EXIF, b""), plane_chunk(STEPS, (0, 2), b"xy"), Chunk(0x3F, b"?")),
 )
 FLOW = Container(
     width=5,
@@ -222,7 +225,7 @@ def test_chunks_are_found_by_type_and_plane():
     back = unpack(pack(FULL))
     assert back.chunk(ICC) == b"profile" * 40
     assert back.chunk(MATTE) is None
-    assert [back.chunk_of_plane(BARRIERS, p) for p in range(4)] == [b"xy", None, b"xy", None]
+    assert [back.chunk_of_plane(STEPS, p) for p in range(4)] == [b"xy", None, b"xy", None]
 
 
 def test_minor_versions_are_read():
@@ -259,3 +262,34 @@ def test_eight_bits_are_the_axis():
     values = np.arange(256, dtype=np.uint8)
     assert np.array_equal(EIGHT_BITS.to_axis(values), values)
     assert EIGHT_BITS.from_axis(np.array([1.46, 1.48, 1.5, -3, 256])).tolist() == [1, 2, 2, 0, 255]
+
+
+@pytest.mark.parametrize("kind", [0x80, 0x83, 0xC0, 0xC5, 0xFF])
+def test_unknown_and_reserved_chunks_that_must_be_known_are_refused(kind):
+    chunk = plane_chunk(kind, (0,), b"")
+    with pytest.raises(DinpError, match=f"newer program: it has a chunk of type {kind:02X}"):
+        unpack(pack(Container(5, 3, GREY, (b"",), chunks=(chunk,))))
+
+
+LOSSLESS_CHUNK, COLOURS = Chunk(LOSSLESS, b"x"), plane_chunk(PALETTE, (0,), b"\x03rgb")
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        Container(5, 3, GREY, (b"s",), chunks=(LOSSLESS_CHUNK,)),
+        Container(5, 3, GREY, (b"",), OPAQUE, chunks=(LOSSLESS_CHUNK,)),
+        Container(5, 3, COLOUR_420, (b"",) * 3, chunks=(LOSSLESS_CHUNK,)),
+        *(
+            Container(5, 3, GREY, (b"",), chunks=(LOSSLESS_CHUNK, plane_chunk(k, (0,), b"")))
+            for k in (HOLES, RESIDUAL, STEPS)
+        ),
+        Container(5, 3, GREY, (b"",), chunks=(COLOURS,)),
+        Container(5, 3, COLOUR_444, (b"",) * 3, chunks=(LOSSLESS_CHUNK, COLOURS)),
+        Container(5, 3, GREY, (b"",) * 2, ALPHA_PLANE, chunks=(LOSSLESS_CHUNK, COLOURS)),
+        Container(5, 3, COLOUR_444, (b"",) * 3, chunks=(plane_chunk(RESIDUAL, (0, 1), b""),)),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(container):
+    with pytest.raises(DinpError, match="damaged"):
+        unpack(pack(container))
