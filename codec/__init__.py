@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dinp.bitstream.container import Container
+    from dinp.many.work import FileResult
     from dinp.pictures.picture import Picture
     from dinp.restoration import Restoration
 
@@ -41,7 +43,9 @@ __all__ = [
     "__version__",
     "decode",
     "decode_array",
+    "decode_many",
     "encode",
+    "encode_many",
     "encode_with_report",
     "info",
 ]
@@ -330,7 +334,7 @@ def decode(
     DinpError
         The data is not a dinp file, damaged, or too large; or Pillow has no mode for it: use `decode_array`.
     """
-    picture, notices = _decoded(data, restore, max_pixels, progress)
+    picture, notices = decode_with_notices(data, restore=restore, max_pixels=max_pixels, progress=progress)
     for notice in notices:
         warnings.warn(notice, DinpNotice, stacklevel=2)
     from dinp.pictures.picture import pillow_image
@@ -342,16 +346,16 @@ def decode_array(
     data: bytes, *, restore: bool | None = None, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
 ) -> np.ndarray:
     """Decode to an array of the type that was coded, (H, W) or (H, W, channels), alpha last; see `decode`."""
-    picture, notices = _decoded(data, restore, max_pixels, progress)
+    picture, notices = decode_with_notices(data, restore=restore, max_pixels=max_pixels, progress=progress)
     for notice in notices:
         warnings.warn(notice, DinpNotice, stacklevel=2)
     return picture.array()
 
 
-def _decoded(
-    data: bytes, restore: bool | None, max_pixels: int, progress: Progress | None
+def decode_with_notices(
+    data: bytes, *, restore: bool | None = None, max_pixels: int = MAX_PIXELS, progress: Progress | None = None
 ) -> tuple[Picture, list[str]]:
-    """The picture of a file, and notices."""
+    """Like `decode`, but returns the picture as it is coded, and the notices instead of warning of them."""
     data = _as_bytes(data)
     from dinp.bitstream.container import unpack
 
@@ -383,6 +387,86 @@ def _decoded(
 
 def _left_out(version: int) -> Restoration:
     raise DinpError("restoration of so large a picture from so small a file is left out unless asked for")
+
+
+def encode_many(
+    sources: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    existing: str = "refuse",
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    **options: object,
+) -> Iterator[FileResult]:
+    """Code pictures in files and folders, several at a time.
+
+    Parameters
+    ----------
+    sources : sequence of paths
+        Pictures or arrays, and folders, of which all pictures are taken, those in sub-folders too.
+    folder : path
+        Where the dinp files go, under the names of the pictures; sub-folders are kept. It is made if need be.
+    existing : str
+        "refuse": no output may exist, else nothing is done; "skip": those that exist are left; "overwrite".
+    jobs : int, optional
+        Files at a time, each in a process of its own; by default as many as there are cores, at most 8.
+    scheduler : str, optional
+        Address of a scheduler of dask, whose workers see the same files, or "local"; needs `dinp[dask]`.
+    options
+        Those of `encode` that are plain values: no arrays. `target_bpp`: at most so many bits per pixel.
+
+    Yields
+    ------
+    FileResult
+        `source`, `target`, `status` ("done", "skipped" or "failed"), `error` (a sentence, where it failed), `bytes`,
+        `bpp`, `density`, `seconds` and `notices`; in the order in which files are done. A file that fails costs no
+        other. To stop, close the iterator. No output is ever there in part.
+
+    Raises
+    ------
+    DinpError
+        Before any work, see `dinp.many.plan.tasks_of`.
+    """
+    from dinp.many.plan import is_picture
+
+    return _many("encode", sources, folder, ".dinp", is_picture, existing, jobs, scheduler, options)
+
+
+def decode_many(
+    sources: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    ending: str = ".png",
+    existing: str = "refuse",
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    **options: object,
+) -> Iterator[FileResult]:
+    """Decode files and folders of them to files with an `ending`: as `encode_many`, with the options of `decode`."""
+    from dinp.many.plan import is_coded
+
+    return _many("decode", sources, folder, ending, is_coded, existing, jobs, scheduler, options)
+
+
+def _many(
+    kind: str,
+    sources: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    ending: str,
+    wanted: Callable[[str], bool],
+    existing: str,
+    jobs: int | None,
+    scheduler: str | None,
+    options: dict,
+) -> Iterator[FileResult]:
+    from dinp.many.engines import results
+    from dinp.many.plan import tasks_of
+    from dinp.many.work import request
+
+    names = [os.fspath(source) for source in sources]
+    tasks = tasks_of(names, os.fspath(folder), ending=ending, wanted=wanted, existing=existing)
+    requests = [request(kind, task.source, task.target, existing, options) for task in tasks]
+    return (result for _, result in results(requests, jobs=jobs, scheduler=scheduler))
 
 
 def info(data: bytes, *, max_pixels: int = MAX_PIXELS) -> dict:

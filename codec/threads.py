@@ -31,8 +31,12 @@ _generation = 0  # of processes
 def thread_count() -> int:
     """How many threads share the work, 1 to `MOST`."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(int(wanted) if wanted.isdigit() else cores, MOST))
+    return max(1, min(int(wanted) if wanted.isdigit() else cores(), MOST))
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_parallel(work: Callable[[T], R], parts: Iterable[T], *, blas: bool = True) -> list[R]:

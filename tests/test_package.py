@@ -49,7 +49,7 @@ ROOMS = {
     "models/weights": ["dinp.models.networks", *CODEC],
     "models/masks": ["dinp.models.networks", "dinp.models.weights", *CODEC],
 }
-FACE = {"codec/__init__.py", "codec/__main__.py", "codec/pillow.py"}  # and codec/cli
+FACE = {"codec/__init__.py", "codec/__main__.py", "codec/pillow.py"}  # and codec/cli, codec/many
 PACKAGES = {"codec": "dinp", "models": "dinp.models", "entropy": "dinp.entropy"}
 
 
@@ -84,7 +84,7 @@ def test_an_arrow_drawn_the_wrong_way_is_seen(tmp_path):
 
 @pytest.mark.parametrize(("top", "foreign"), [("codec", ["torch"]), ("entropy", ["torch", "scipy", "pyamg"])])
 def test_below_the_face_nothing_imports_torch(top, foreign):
-    face = {ROOT / name for name in FACE} | set(files_of("codec/cli"))
+    face = {ROOT / name for name in FACE} | set(files_of("codec/cli") + files_of("codec/many"))
     paths = [path for path in files_of(top) if path not in face]
     assert paths
     for path in paths:
@@ -101,7 +101,7 @@ def test_models_know_neither_the_benchmarks_nor_the_command():
 def test_every_module_of_the_codec_has_a_room_or_is_the_face():
     """What may import everything is named here, so that a new file is seen."""
     face = {"__init__.py", "__main__.py", "_version.py", "errors.py", "limits.py", "pillow.py", "threads.py"}
-    homes = {path for room in ROOMS for path in files_of(room)} | set(files_of("codec/cli"))
+    homes = {path for room in ROOMS for path in files_of(room)} | set(files_of("codec/cli") + files_of("codec/many"))
     assert {path.name for path in files_of("codec") if path not in homes} == face
 
 

@@ -7,26 +7,70 @@ import click
 
 from dinp.cli import options
 from dinp.cli.describe import describe
-from dinp.cli.formats import kept, picture_format, saved
+from dinp.cli.formats import kept_note, picture_format, saved
+from dinp.cli.many import do_all, existing_of, tasks_for
 from dinp.cli.progress import progress, say
 from dinp.limits import most_bytes
+from dinp.many.plan import is_coded, is_many
 from dinp.pictures import files
 from dinp.pictures.arrays import ENDINGS, array_bytes
 
 
 @click.command()
-@click.argument("source", metavar="INPUT")
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
 @click.argument("target", metavar="OUTPUT")
 @click.option("--plain", is_flag=True, help="Do without restoration: show what the diffusion alone makes.")
+@click.option(
+    "--to", metavar="ENDING", default="png", show_default=True, help="Of many files: the ending of each output."
+)
+@options.jobs
+@options.scheduler
+@options.skip_existing
+@options.as_lines
 @options.force
 @options.max_pixels
 @options.verbose
-def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, verbose: bool) -> None:
-    """Decode a dinp file to a picture.
+def decode(
+    sources: tuple[str, ...],
+    target: str,
+    plain: bool,
+    to: str,
+    jobs: int | None,
+    scheduler: str | None,
+    skip_existing: bool,
+    as_json: bool,
+    force: bool,
+    max_pixels: int,
+    verbose: bool,
+) -> None:
+    """Decode a dinp file to a picture, or many.
 
     The ending of OUTPUT tells its format, that of a picture or .npy, .pfm, .flo; "-" stands for stdin, and for PNG on
     stdout.
+
+    Of several inputs, or folders, whose sub-folders are kept, OUTPUT is a folder. What fails is told at the end, and
+    the rest is done.
     """
+    restore = False if plain else None
+    several = is_many(sources, target)
+    if several or skip_existing or as_json or scheduler is not None:
+        ending = "." + to.lstrip(".")
+        picture_format("picture" + ending if several else target)
+        existing = existing_of(force=force, skip=skip_existing)
+        tasks = tasks_for(sources, target, many=several, ending=ending, wanted=is_coded, existing=existing)
+        wanted = {"restore": restore, "max_pixels": max_pixels}
+        do_all(
+            "decode",
+            tasks,
+            existing=existing,
+            options=wanted,
+            jobs=jobs,
+            scheduler=scheduler,
+            as_json=as_json,
+            verbose=verbose,
+        )
+        return
+    (source,) = sources
     into = picture_format(target)
     files.check_output(target, force=force, source=source)
     import dinp
@@ -35,7 +79,6 @@ def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, 
     start = time.perf_counter()
     with progress("decoding") as draw, warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always", dinp.DinpNotice)
-        restore = False if plain else None
         if into in ENDINGS:
             array = dinp.decode_array(data, restore=restore, max_pixels=max_pixels, progress=draw)
         else:
@@ -45,9 +88,8 @@ def decode(source: str, target: str, plain: bool, force: bool, max_pixels: int, 
     files.write_output(target, content, force=force)
     for notice in notices:
         say(f"note: {notice.message}")
-    if into not in ENDINGS and not kept(picture, content):
-        better = "TIFF" if picture.mode in ("I", "F") else "PNG"
-        say(f"note: {into} does not keep the decoded values exactly; {better} does")
+    for told in [] if into in ENDINGS else kept_note(picture, content, into):
+        say(f"note: {told}")
     if verbose:
         say(describe(dinp.info(data, max_pixels=max_pixels)))
         say(f"decoded in {seconds:.2f} s, saved as {into}")

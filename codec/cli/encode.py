@@ -5,17 +5,20 @@ import click
 from dinp.cli import options
 from dinp.cli.describe import describe
 from dinp.cli.formats import check_dinp_ending
+from dinp.cli.many import do_all, existing_of, tasks_for
 from dinp.cli.options import Number
 from dinp.cli.panels import panels
 from dinp.cli.progress import progress, say
 from dinp.cli.reading import open_samples, read_mask
 from dinp.errors import DinpError
+from dinp.many.plan import is_many, is_picture
+from dinp.many.work import encoding_of
 from dinp.pictures import files
 from dinp.pictures.arrays import ArrayFile
 
 
 @click.command()
-@click.argument("source", metavar="INPUT")
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
 @click.argument("target", metavar="OUTPUT")
 @click.option("-q", "--quality", type=Number(0, 100), help="0 (smallest file) to 100 (best picture).  [default: 50]")
 @click.option(
@@ -49,11 +52,15 @@ from dinp.pictures.arrays import ArrayFile
 @click.option("--srgb", is_flag=True, help="Convert colours to sRGB; else the picture's profile is kept.")
 @click.option("--strip", is_flag=True, help="Leave out EXIF and XMP data.")
 @click.option("--picture", "panels_file", metavar="FILE", help="Draw contours, known pixels and result as a PNG.")
+@options.jobs
+@options.scheduler
+@options.skip_existing
+@options.as_lines
 @options.force
 @options.max_pixels
 @options.verbose
 def encode(
-    source: str,
+    sources: tuple[str, ...],
     target: str,
     quality: float | None,
     target_size: int | None,
@@ -70,55 +77,72 @@ def encode(
     srgb: bool,
     strip: bool,
     panels_file: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    skip_existing: bool,
+    as_json: bool,
     force: bool,
     max_pixels: int,
     verbose: bool,
 ) -> None:
-    """Code a picture as a dinp file.
+    """Code a picture as a dinp file, or many.
 
     INPUT is a picture in any format that Pillow opens, or an array: .npy, .pfm, .flo. OUTPUT is the file to write; "-"
     stands for stdin or stdout.
+
+    Of several inputs, or folders, whose sub-folders are kept, OUTPUT is a folder. What fails is told at the end, and
+    the rest is done.
     """
     if sum(option is not None for option in (quality, target_size, target_bpp, target_psnr)) > 1:
         raise click.UsageError("--quality and the targets exclude one another.")
+    wanted = {
+        "quality": quality,
+        "target_psnr": target_psnr,
+        "target_bpp": target_bpp,
+        "lossless": lossless,
+        "effort": effort,
+        "restore": not plain,
+        "max_error": max_error,
+        "holes": hole,
+        "planes": planes,
+        "chroma": chroma,
+        "srgb": srgb,
+        "strip": strip,
+        "max_pixels": max_pixels,
+    }
+    wanted |= {} if target_size is None else {"target_bytes": target_size}
+    several = is_many(sources, target)
+    if several or skip_existing or as_json or scheduler is not None:
+        if mask is not None or panels_file is not None:
+            raise click.UsageError("--mask and --picture are of one file: code it by itself.")
+        existing = existing_of(force=force, skip=skip_existing)
+        tasks = tasks_for(sources, target, many=several, ending=".dinp", wanted=is_picture, existing=existing)
+        if not several and not force:
+            check_dinp_ending(target)
+        do_all(
+            "encode",
+            tasks,
+            existing=existing,
+            options=wanted,
+            jobs=jobs,
+            scheduler=scheduler,
+            as_json=as_json,
+            verbose=verbose,
+        )
+        return
+    (source,) = sources
     files.check_output(target, force=force, source=source)
     if panels_file is not None:
         files.check_output(panels_file, force=force, source=source)
     if not force:
         check_dinp_ending(target)
-    import numpy as np
-
     import dinp
     from dinp.bitstream.samples import EIGHT_BITS
 
     with open_samples(source, max_pixels) as picture, progress("encoding") as draw:
         known = None if mask is None else read_mask(mask, max_pixels)
-        holes: float | np.ndarray | None = hole
-        if isinstance(picture, ArrayFile):
-            planes, holes = planes or picture.planes, hole if picture.holes is None else picture.holes
-            picture = picture.array
-        if target_bpp is not None:
-            height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
-            target_size = _bytes_at(target_bpp, width * height)
-        encoding = dinp.encode_with_report(
-            picture,
-            quality=quality,
-            target_bytes=target_size,
-            target_psnr=target_psnr,
-            lossless=lossless,
-            effort=effort,
-            restore=not plain,
-            mask=known,
-            max_error=max_error,
-            holes=holes,
-            planes=planes,
-            chroma=chroma,
-            srgb=srgb,
-            strip=strip,
-            max_pixels=max_pixels,
-            progress=draw,
-        )
-        if panels_file is not None and (isinstance(picture, np.ndarray) or encoding.picture.format != EIGHT_BITS):
+        encoding = encoding_of(picture, **wanted, mask=known, progress=draw)
+        if panels_file is not None and (isinstance(picture, ArrayFile) or encoding.picture.format != EIGHT_BITS):
             raise DinpError("--picture draws pictures of 8 bits only: leave it out")
         pictured = None if panels_file is None else panels(picture, encoding.data, max_pixels)
     files.write_output(target, encoding.data, force=force)
@@ -137,12 +161,3 @@ def encode(
     )
     if verbose:
         say(describe(dinp.info(encoding.data, max_pixels=max_pixels)))
-
-
-def _bytes_at(bpp: float, pixels: int) -> int:
-    """The most bytes that are not more than so many bits per pixel."""
-    if not bpp * pixels < float("inf"):
-        raise DinpError(f"{bpp:g} bits per pixel cannot be aimed at: give a smaller --target-bpp")
-    if bpp * pixels < 8:
-        raise DinpError(f"{bpp:g} bits per pixel of this picture are not a byte: give a larger --target-bpp")
-    return int(bpp * pixels / 8)

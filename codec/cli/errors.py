@@ -19,23 +19,29 @@ class Commands(LazyGroup):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except DinpError as error:
-            message = str(error)
-        except KeyboardInterrupt:
-            message = "interrupted"
-        except MemoryError:
-            message = _NO_MEMORY
-        except BrokenPipeError:
-            message = "the output was closed before everything was written"
-            _discard_stdout()
-        except OSError as error:
-            message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-            _discard_stdout()
-        except RuntimeError as error:
-            if "allocate memory" not in str(error):  # torch's way of saying MemoryError
+        except BaseException as error:
+            message = sentence_of(error)
+            if message is None:
                 raise
-            message = _NO_MEMORY
+            if isinstance(error, OSError):
+                _discard_stdout()
         raise click.ClickException(message)
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """What to say of an error that a person can meet; None of others."""
+    if isinstance(error, DinpError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    # the second is torch's way of saying the first
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
+        return _NO_MEMORY
+    if isinstance(error, BrokenPipeError):
+        return "the output was closed before everything was written"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    return None
 
 
 def _discard_stdout() -> None:

@@ -73,6 +73,14 @@ def kept(picture: "Image.Image", data: bytes) -> bool:
         return False
 
 
+def kept_note(picture: "Image.Image", data: bytes, into: str) -> list[str]:
+    """What to tell of a picture that was saved in a format, if that does not keep it."""
+    if kept(picture, data):
+        return []
+    better = "TIFF" if picture.mode in ("I", "F") else "PNG"
+    return [f"{into} does not keep the decoded values exactly; {better} does"]
+
+
 def keeps_masks(into: str) -> bool:
     """Whether a format keeps a mask, tried on one that is larger than an icon and has points alone."""
     from PIL import Image

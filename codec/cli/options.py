@@ -12,6 +12,18 @@ max_pixels = click.option(
 )
 force = click.option("-f", "--force", is_flag=True, help="Overwrite OUTPUT.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Tell more on stderr.")
+jobs = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of many files: so many at a time.  [default: cores, at most 8]",
+)
+scheduler = click.option(
+    "--scheduler", metavar="ADDRESS", help='Of many files: by dask, as tcp://host:8786; or "local".'
+)
+skip_existing = click.option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are.")
+as_lines = click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
 readme = click.option(
     "--readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables into this file, between marks."
 )

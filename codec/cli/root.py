@@ -6,8 +6,8 @@ from dinp._version import FORMAT_VERSION, __version__
 from dinp.cli.errors import Commands
 
 HOMES = {
-    "encode": ("dinp.cli.encode:encode", "Code a picture as a dinp file."),
-    "decode": ("dinp.cli.decode:decode", "Decode a dinp file to a picture."),
+    "encode": ("dinp.cli.encode:encode", "Code a picture as a dinp file, or many."),
+    "decode": ("dinp.cli.decode:decode", "Decode a dinp file to a picture, or many."),
     "info": ("dinp.cli.info:info", "Tell what a dinp file holds."),
     "mask": ("dinp.cli.mask:mask", "Choose an inpainting mask for a picture."),
     "bench": ("dinp.cli.bench:bench", "Run a benchmark."),

@@ -1,0 +1,98 @@
+"""What commands share that take many files: one bar, lines of JSON, and at the end what failed."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from dinp.cli.progress import counted, out, say
+from dinp.errors import DinpError
+from dinp.many.plan import OVERWRITE, REFUSE, SKIP, Task, tasks_of
+
+if TYPE_CHECKING:
+    from dinp.many.work import FileResult
+
+
+def existing_of(*, force: bool, skip: bool) -> str:
+    """What is done about outputs that exist, by the options."""
+    if force and skip:
+        raise click.UsageError("--force and --skip-existing exclude one another.")
+    return OVERWRITE if force else SKIP if skip else REFUSE
+
+
+def tasks_for(
+    sources: Sequence[str], target: str, *, many: bool, ending: str, wanted: Callable[[str], bool], existing: str
+) -> list[Task]:
+    """What is to be done: each input and its output; `many` if outputs go into a folder.
+
+    Raises
+    ------
+    DinpError
+        See `dinp.many.plan.tasks_of`, and of one output also `dinp.pictures.files.check_output`.
+    """
+    if many:
+        return tasks_of(sources, target, ending=ending, wanted=wanted, existing=existing)
+    from dinp.pictures import files
+
+    if "-" in (*sources, target):
+        raise DinpError("lines of JSON and skipped outputs are of files by name: give names in place of -")
+    files.check_output(target, force=existing != REFUSE, source=sources[0])
+    return [Task(sources[0], target)]
+
+
+def do_all(
+    kind: str,
+    tasks: Sequence[Task],
+    *,
+    existing: str,
+    options: dict,
+    jobs: int | None,
+    scheduler: str | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Work on files, draw a bar, and tell what became of them.
+
+    Raises
+    ------
+    DinpError
+        A file failed: all others are done.
+    """
+    from dinp.many.engines import results
+    from dinp.many.work import request
+
+    start = time.perf_counter()
+    requests = [request(kind, task.source, task.target, existing, options) for task in tasks]
+    found: dict[int, FileResult] = {}
+    running = results(requests, jobs=jobs, scheduler=scheduler)
+    try:
+        with counted("encoding" if kind == "encode" else "decoding", len(requests)) as one:
+            for number, result in running:
+                found[number] = result
+                one()
+                if as_json:
+                    out(json.dumps(result.told()))
+                elif verbose and result.status == "done":
+                    say(f"{result.source}: {_figures(result)}{result.seconds:.2f} s")
+    finally:
+        running.close()
+    ordered = [found[number] for number in sorted(found)]
+    for result in ordered:
+        for notice in result.notices:
+            say(f"note: {result.source}: {notice}")
+    failed = [result for result in ordered if result.status == "failed"]
+    for result in failed:
+        say(f"failed: {result.source}: {result.error}")
+    done = [result for result in ordered if result.status == "done"]
+    skipped = len(ordered) - len(done) - len(failed)
+    parts = [f"{len(done):,} file{'s' if len(done) != 1 else ''}", f"{sum(r.bytes for r in done):,} bytes"]
+    parts += [f"{skipped:,} skipped"] if skipped else []
+    say(", ".join([*parts, f"{time.perf_counter() - start:.2f} s"]))
+    if failed:
+        raise DinpError(f"{len(failed):,} of {len(ordered):,} files failed")
+
+
+def _figures(result: "FileResult") -> str:
+    return "" if result.bpp is None else f"{result.bytes:,} bytes, {result.bpp:.4f} bpp, "
