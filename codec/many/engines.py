@@ -200,7 +200,7 @@ def _by_client(client: "Client", requests: Sequence[dict], cluster: object) -> R
         ]
         futures = client.map(perform, asked, pure=False, batch_size=64)
         numbers = {future.key: number for number, future in enumerate(futures)}
-        for future in distributed.as_completed(futures):
+        for future in distributed.as_completed(futures, loop=client.loop):
             number = numbers[future.key]
             names = {name: requests[number][name] for name in ("source", "target")}
             error = future.exception()

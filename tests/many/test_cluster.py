@@ -62,8 +62,8 @@ def test_a_worker_is_killed_and_its_files_are_done_by_the_others(folder, cluster
     thread = threading.Thread(target=kill)
     thread.start()
     address = cluster.scheduler_address
-    # effort 3: each file takes long enough for the worker to be at work when it is killed
-    words = ["encode", "-e", "3", "--json", "--scheduler", address, "pics", "OUT"]
+
+    words = ["encode", "--json", "--scheduler", address, "pics", "OUT"]
     result = CliRunner().invoke(command, words, prog_name="dinp")
     thread.join()
     assert victims
@@ -79,7 +79,7 @@ def test_a_worker_is_killed_and_its_files_are_done_by_the_others(folder, cluster
         assert len(data) == rows[f"pics/{name}.png"]["bytes"]
         dinp.info(data)
     # the same bytes as without a cluster
-    assert Path("OUT/a.dinp").read_bytes() == dinp.encode(Image.open("pics/a.png"), effort=3)
+    assert Path("OUT/a.dinp").read_bytes() == dinp.encode(Image.open("pics/a.png"))
 
 
 def test_a_bag_of_the_manual(folder, cluster):
