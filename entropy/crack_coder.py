@@ -1,5 +1,7 @@
 """Contours: cracks between neighbouring pixels, by context mixing; and the regions that they enclose.
 
+docs/format.md, section 10.2, is the specification.
+
 A *crack* lies between two neighbouring pixels of different regions. Where four pixels meet, a *vertex*, cracks of
 closed contours are never exactly one: so some are implied. The specification of the stream:
 

@@ -1,5 +1,7 @@
 """Coding of the flags that say which pieces of regions are divided: adaptive counts, renewed every few flags.
 
+docs/format.md, section 10.3, is the specification.
+
 The context of a flag is the level of its piece and the size class of its area. In a context, a flag is set with
 probability (set + PRIOR_SET) / (all + PRIOR_ALL), of the flags coded before the batch that it is in. Batches hold 16
 flags, and the flags of a level end one.

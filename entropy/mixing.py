@@ -1,7 +1,7 @@
 """Context mixing of bits: many contexts foretell each bit, a mixer that learns on the way weighs them.
 
-This docstring is the specification; `codec/kernels/mixing.h` is the same in C, and what runs where it was compiled. All
-of it is integer arithmetic; >> rounds down, also for negative numbers, and / rounds towards zero.
+The specification is section 10.1 of docs/format.md; `codec/kernels/mixing.h` is the same in C, and what runs where it
+was compiled. All of it is integer arithmetic; >> rounds down, also for negative numbers, and / rounds towards zero.
 
 The coder
 ---------

@@ -1,7 +1,7 @@
 """Values of regions: which of the values seen so far, or a new one; never that of a neighbour.
 
 Regions come in the order of their first pixels. Their values are *colours*, numbered in the order in which they occur
-first. The specification of the stream, in integers, coded by the coder of `dinp.entropy.mixing`:
+first (docs/format.md, section 11.3). The stream, in integers, coded by the coder of `dinp.entropy.mixing`:
 
 The first region has colour 0. Of each other one, the colours of neighbouring regions (4-connected) that came before are
 barred. If not all colours are seen yet and some seen one is not barred, a bit says whether the colour is new, with a

@@ -1,4 +1,4 @@
-"""Coarse-to-fine order of values that are predicted from values of their own group only.
+"""Coarse-to-fine order of values that are predicted from values of their own group only (docs/format.md, section 10.5).
 
 As `dinp.entropy.order`, with these differences: blocks at each spacing are divided among the groups, so that each group
 has a representative of its own in a block; the first value of each group is known beforehand and represents every block

@@ -1,4 +1,4 @@
-"""Coding of residuals: integers, one a pixel and mostly zero, in interlaced passes (docs/format.md, section 11).
+"""Coding of residuals: integers, one a pixel and mostly zero, in interlaced passes (docs/format.md, section 11.1).
 
 Order: first the pixels whose row and column are multiples of 16, row by row; then for s = 8, 4, 2, 1 two passes each:
 A, the pixels at odd multiples of s in both directions, then B, those at an odd multiple in one direction and an even

@@ -1,7 +1,7 @@
 """Lossless samples by context mixing: which of its neighbours a pixel equals, or else what it differs by.
 
-For pictures with flat zones or few values, and for everything else where samples must be exact. The specification of
-the stream, in integers, coded by `dinp.entropy.mixing` with two mixers (*place* and *residue*):
+For pictures with flat zones or few values, and for everything else where samples must be exact. The stream
+(docs/format.md, section 11.2), in integers, coded by `dinp.entropy.mixing` with two mixers (*place* and *residue*):
 
 Pixels come in raster order, with 1 to 4 channels of integers 0..levels - 1 each. W, N, NE, NW and so on are the pixels
 on the left, above, ...; above the picture all are 0, on the left of it they are the first pixel of the row above, on

@@ -288,7 +288,7 @@ def decode_values(
     DinpError
         If the data is damaged.
     """
-    decoder.expect(y.size, PER_BIT)
+    decoder.expect(y.size - (0 if groups is None else groups.first.size), PER_BIT)
 
     def decode(_: Pass, described: _Tables | _Descriptions) -> np.ndarray:
         level, escape = described.decode(decoder)

@@ -1,4 +1,4 @@
-r"""The stream of a plane with barriers: cracks, divisions, first and other values. This docstring specifies it.
+r"""The stream of a plane with barriers: cracks, divisions, first and other values (docs/format.md, section 10.3).
 
 1. The number of bytes of the cracks, a varint of the container, and the cracks (`dinp.entropy.crack_coder`), a stream
    of their own. They divide the plane into regions, which are numbered in raster order of their first pixels. Both

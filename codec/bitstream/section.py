@@ -18,9 +18,10 @@ Values are ordered by falling side of their leaf, then by row, then by column.
 Structure 1 (`dinp.entropy.mask_coder`): occupancy flags of cells of side 32 down to 1 pixel. Each mask pixel holds one
 value, in raster order, and counts as a cell of side 2^k. A mask without pixels must be rejected.
 
-Structures 2 and 3 (`dinp.bitstream.barriers`, which says what the stream holds): values within regions. bit 0 of
-k says that regions may be divided, bit 1 that large regions take fine steps; its bit 2 must be 0. Restorations 1 and 2
-and a chunk STEPS are none for them. Structure 3 takes the regions of plane 0, which must be as large and of structure 2.
+Structures 2 and 3 (`dinp.bitstream.barriers`, which says what the stream holds): values within regions. Bit 0 of k
+says that regions may be divided, bit 1 that large regions take fine steps; its bit 2 must be 0. Restorations 1 and 2
+and a chunk STEPS are none for them. Structure 3 takes the regions of plane 0, which must be as large and of structure
+2.
 
 Values of structures 0 and 1 are coded as levels (`dinp.entropy.value_coder`); value = level * step * 2^-depth / 16 grey
 levels (the depth is that of the sample format, 0 without), where the step of a cell of side s is STEP_TABLE[q + 8 (3 -
