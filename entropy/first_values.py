@@ -1,7 +1,8 @@
 """Coding of the regions' first values: a mixture of distributions that adapts, and matches of surroundings.
 
 A palette of values, antialiased steps between two neighbours and glyphs that come again are what drawings consist of;
-slowly changing neighbours are what maps of depth have (docs/format.md, section 10.4). All in integers, `/` rounding towards zero:
+slowly changing neighbours are what maps of depth have. All in integers, `/` rounding towards zero (docs/format.md,
+section 10.4):
 
 Regions come by falling area, ties by number (`coding_order`). A value is 0..T in bases; in a region of step 2^s the
 symbol j = 0..J - 1, J = ceil(T / 2^s) + 1, stands for the value min(j 2^s, T), and a value v known from elsewhere

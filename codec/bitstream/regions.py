@@ -1,4 +1,6 @@
-"""Regions between barriers, the pieces that they are divided into, and where each piece's value stands (docs/format.md, 10.3).
+"""Regions between barriers, the pieces that they are divided into, and where each piece's value stands.
+
+docs/format.md, section 10.3, is the specification.
 
 A region is a connected set of pixels, regions being numbered in raster order of their first pixels. A region that is
 not divided is constant: its one value stands at all of its pixels. A divided one falls into pieces by cells of side
