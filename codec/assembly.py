@@ -1,5 +1,7 @@
 """Planes and what stands beside them in a file, to the picture: samples, alpha, holes, residuals, metadata."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dinp.bitstream.container import (
@@ -19,13 +21,15 @@ from dinp.bitstream.container import (
     XMP,
     Container,
 )
-from dinp.bitstream.lossless import LosslessReport, decode_lossless, describe_lossless
 from dinp.bitstream.samples import EIGHT_BITS
 from dinp.bitstream.sidecars import read_holes, read_mask_stream, read_residual, read_steps
 from dinp.errors import DinpError
 from dinp.pictures.metadata import Metadata, inflated
 from dinp.pictures.picture import Holes, Palette, Picture
 from dinp.pictures.planes import merge_planes
+
+if TYPE_CHECKING:
+    from dinp.bitstream.lossless import LosslessReport
 
 
 def beside(container: Container) -> tuple[list[int], list[tuple[int, ...]]]:
@@ -106,6 +110,8 @@ def lossless_picture(container: Container) -> Picture | None:
     content = _lossless_content(container)
     if content is None:
         return None
+    from dinp.bitstream.lossless import decode_lossless
+
     shape = (container.height, container.width)
     channels = decode_lossless(content, _types(container), shape)
     alpha = channels.pop() if container.alpha == ALPHA_PLANE else None
@@ -114,11 +120,13 @@ def lossless_picture(container: Container) -> Picture | None:
     return Picture(samples, container.layout, container.samples, alpha, metadata=metadata, palette=palette)
 
 
-def describe_lossless_file(container: Container) -> LosslessReport | None:
+def describe_lossless_file(container: Container) -> "LosslessReport | None":
     """How a file holds its samples exactly; None for others; DinpError where it is damaged."""
     content = _lossless_content(container)
     if content is None:
         return None
+    from dinp.bitstream.lossless import describe_lossless
+
     return describe_lossless(content, _types(container), (container.height, container.width))
 
 

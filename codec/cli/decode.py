@@ -6,7 +6,7 @@ import warnings
 import click
 
 from dinp.cli import options
-from dinp.cli.describe import describe
+from dinp.cli.describe import describe, without_kernels
 from dinp.cli.formats import kept_note, picture_format, saved
 from dinp.cli.many import do_all, existing_of, tasks_for
 from dinp.cli.progress import progress, say
@@ -91,5 +91,7 @@ def decode(
     for told in [] if into in ENDINGS else kept_note(picture, content, into):
         say(f"note: {told}")
     if verbose:
+        if without_kernels():
+            say(f"note: {without_kernels()}")
         say(describe(dinp.info(data, max_pixels=max_pixels)))
         say(f"decoded in {seconds:.2f} s, saved as {into}")

@@ -1,4 +1,12 @@
-"""What `dinp.info` returns, as text."""
+"""What `dinp.info` returns, as text; and what does the work."""
+
+from dinp.kernels import missing
+
+
+def without_kernels() -> str | None:
+    """A line where the compiled kernels are missing; None where they are there."""
+    reason = missing()
+    return None if reason is None else f"compiled kernels {reason}: numpy does their work, slower"
 
 
 def describe(report: dict) -> str:

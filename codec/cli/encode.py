@@ -3,7 +3,7 @@
 import click
 
 from dinp.cli import options
-from dinp.cli.describe import describe
+from dinp.cli.describe import describe, without_kernels
 from dinp.cli.formats import check_dinp_ending
 from dinp.cli.many import do_all, existing_of, tasks_for
 from dinp.cli.options import Number
@@ -160,4 +160,6 @@ def encode(
         f"{measured}{encoding.seconds:.2f} s"
     )
     if verbose:
+        if without_kernels():
+            say(f"note: {without_kernels()}")
         say(describe(dinp.info(encoding.data, max_pixels=max_pixels)))

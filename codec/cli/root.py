@@ -4,6 +4,7 @@ import click
 
 from dinp._version import FORMAT_VERSION, __version__
 from dinp.cli.errors import Commands
+from dinp.cli.progress import out
 
 HOMES = {
     "encode": ("dinp.cli.encode:encode", "Code a picture as a dinp file, or many."),
@@ -15,7 +16,21 @@ HOMES = {
 }
 
 
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from dinp.cli.describe import without_kernels
+
+    out(f"dinp {__version__}, file format version {FORMAT_VERSION}")
+    note = without_kernels()
+    if note is not None:
+        out(note)
+    ctx.exit()
+
+
 @click.group("dinp", cls=Commands, homes=HOMES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message=f"dinp %(version)s, file format version {FORMAT_VERSION}")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
 def command() -> None:
     """Image codec that rebuilds pictures by diffusion inpainting from a learned mask."""

@@ -5,6 +5,7 @@ May import `dinp.bitstream.structure` (what known data is), `dinp.errors` and `d
 encoder.
 """
 
-from dinp.diffusion.startup import import_scipy
+from dinp.diffusion.startup import import_pyamg, import_scipy
 
 import_scipy()
+import_pyamg()

@@ -15,8 +15,6 @@ import heapq
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dinp.kernels import kernels
 
@@ -66,6 +64,9 @@ def numbered(labels: np.ndarray) -> np.ndarray:
 
 def flat_zones(planes: np.ndarray) -> np.ndarray:
     """Connected sets of pixels that are equal in all planes (P, H, W): (H, W) int32."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _, height, width = planes.shape
     index = np.arange(height * width).reshape(height, width)
     same_right = (planes[:, :, 1:] == planes[:, :, :-1]).all(axis=0)

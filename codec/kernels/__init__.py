@@ -12,4 +12,12 @@ from types import ModuleType
 kernels: ModuleType | None = None
 if os.environ.get("DINP_KERNELS") != "0":
     with contextlib.suppress(ImportError):  # no compiler was at hand when the package was installed
-        from dinp import _kernels as kernels  # noqa: F401
+        from dinp import _kernels as kernels
+
+
+def missing() -> str | None:
+    """Why numpy does the kernels' work, slower; None where they do it."""
+    if kernels is not None:
+        return None
+    turned_off = os.environ.get("DINP_KERNELS") == "0"
+    return "turned off by DINP_KERNELS=0" if turned_off else "not built, as no C compiler was at hand"

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import dinp
+import dinp.kernels
 from dinp import models
 from dinp.cli import bench, lazy, progress, root, train
 from dinp.pictures import files
@@ -195,8 +196,29 @@ def test_verbose_tells_more_on_stderr(folder):
 
 
 def test_version_names_package_and_format():
-    result = dinp_command("--version")
-    assert result.stdout == f"dinp {dinp.__version__}, file format version {dinp.FORMAT_VERSION}\n"
+    first, *rest = dinp_command("--version").stdout.splitlines()
+    assert first == f"dinp {dinp.__version__}, file format version {dinp.FORMAT_VERSION}"
+    assert bool(rest) == (dinp.kernels.kernels is None)
+
+
+def test_missing_kernels_are_told_by_version_and_once_where_more_is_asked_for(folder):
+    """In processes of their own; what they make is what others make."""
+    dinp_command("encode", "picture.png", "other.dinp")
+    environment = os.environ | {"DINP_KERNELS": "0"}
+
+    def told(*arguments):
+        command = [sys.executable, "-m", "dinp.cli", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout, done.stderr
+
+    note = "compiled kernels turned off by DINP_KERNELS=0: numpy does their work, slower"
+    assert told("--version")[0].splitlines()[1:] == [note]
+    assert "kernels" not in told("encode", "picture.png", "new.dinp")[1]
+    assert Path("new.dinp").read_bytes() == Path("other.dinp").read_bytes()
+    assert told("encode", "-v", "-f", "picture.png", "new.dinp")[1].count(f"note: {note}\n") == 1
+    assert told("decode", "-v", "new.dinp", "new.png")[1].count(f"note: {note}\n") == 1
+    with Image.open("new.png") as decoded:
+        np.testing.assert_array_equal(np.asarray(decoded), np.asarray(dinp.decode(Path("new.dinp").read_bytes())))
 
 
 def test_conversions_are_told(folder):
