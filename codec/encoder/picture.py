@@ -32,16 +32,17 @@ from dinp.bitstream.container import (
 from dinp.bitstream.samples import EIGHT_BITS, FLOAT, SampleFormat
 from dinp.bitstream.sidecars import holes_body, mask_stream, residual_body, steps_body
 from dinp.diffusion.inpaint import Inpainter
+from dinp.encoder.coded import CodedPlanes
 from dinp.encoder.own_steps import is_drawing
 from dinp.encoder.placement import Effort, Progress, TreeModel
-from dinp.encoder.planes import BIT_COST, CHROMA_STEP, EncodedPicture, encode_planes, step_of
+from dinp.encoder.planes import encode_planes
+from dinp.encoder.prices import BIT_COST, CHROMA_STEP, FULL_CHROMA_STEP, step_of
 from dinp.errors import DinpError
 from dinp.pictures.metadata import deflated
 from dinp.pictures.picture import Picture, errors
 from dinp.pictures.planes import merge_planes, split_planes
 from dinp.restoration import Restoration
 
-FULL_CHROMA_STEP = 0.7  # of luma's, where chroma is not halved
 ALPHA_QUALITY = 60  # at least
 ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
 HALVING_LOSS = 8.0  # mean squared error of halved chroma alone from which on whole chroma is tried; Kodak: 0.6 to 5.7
@@ -57,12 +58,12 @@ class CodedPicture:
 
     data: bytes
     container: Container
-    coded: EncodedPicture
+    coded: CodedPlanes
 
     @cached_property
     def decoded(self) -> Picture:
         """What a decoder makes of the file, up to rounding."""
-        return assembled([show() for show in self.coded.shown], self.container)
+        return assembled(self.coded.shown(), self.container)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _coded(
     weights = [1.0] + [chroma] * (len(planes) - 1)
     alpha, chunks = _alpha_of(picture)
     depth = picture.format.depth
-    start = start if start is not None and len(start.coded.trials) >= len(planes) else None
+    start = start if start is not None and len(start.coded.planes) >= len(planes) else None
     coded = encode_planes(
         planes,
         quality=quality,
@@ -165,8 +166,8 @@ def _coded(
             tree_model=tree_model,
             effort=wish.effort,
         )
-        coded = _joined(coded, soft)
-        error = picture.alpha.astype(np.float64) - EIGHT_BITS.from_axis(soft.shown[0]())
+        coded = replace(coded, planes=coded.planes + soft.planes)
+        error = picture.alpha.astype(np.float64) - EIGHT_BITS.from_axis(soft.planes[0].show())
         chunks += _residual(error, ALPHA_ERROR, EIGHT_BITS, len(planes))
     for number, own in enumerate(coded.own_steps):
         if own:
@@ -182,7 +183,7 @@ def _coded(
     container = Container(width, height, layout, tuple(coded.sections), alpha, picture.format, tuple(chunks))
     data = pack(container)
     if wish.max_error is not None or depth:
-        shown = assembled([show() for show in coded.shown], container)
+        shown = assembled(coded.shown(), container)
         for number in range(len(picture.channels)):
             low, high = picture.range(number)
             most = wish.max_error if wish.max_error is not None else (high - low) * error_of(quality)
@@ -245,12 +246,6 @@ def _residual(error: np.ndarray, most: float, samples: SampleFormat, number: int
         unit = min(2 * math.floor(most) + 1, samples.limits()[1])
     residual = np.rint(error / unit).astype(np.int64)
     return [plane_chunk(RESIDUAL, (number,), residual_body(residual, unit, samples))]
-
-
-def _joined(first: EncodedPicture, second: EncodedPicture) -> EncodedPicture:
-    """The planes of two codings; density and points are those of the first."""
-    names = ("sections", "shown", "information", "trials", "own_steps")
-    return replace(first, **{name: getattr(first, name) + getattr(second, name) for name in names})
 
 
 def _halving_loss(picture: Picture) -> float:

@@ -24,6 +24,7 @@ Progress = Callable[[float], None]
 
 POINT_COST = 6.0  # squared error that a point must remove to be worth its bits, in squared steps
 SWAP_SHARE = 0.08  # of the points are added and removed in a swap round
+ROOT_LOG2 = 5  # of trees
 SEARCH_TOLERANCE = 0.3  # grey levels: enough while points are being placed
 
 

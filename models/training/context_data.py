@@ -23,7 +23,7 @@ from dinp.encoder.placement import (
     tune,
     wanted_points,
 )
-from dinp.encoder.planes import BIT_COST
+from dinp.encoder.prices import BIT_COST
 from dinp.encoder.pyramid import detail_gains
 from dinp.entropy import value_model
 from dinp.entropy.flag_coder import flag_samples

@@ -9,8 +9,11 @@ from conftest import photograph, random_tree, smooth_plane
 import dinp
 from dinp.bitstream.structure import known_data_of_mask
 from dinp.encoder.anticipation import anticipated, descended
+from dinp.encoder.barriers import Outline
 from dinp.encoder.placement import EFFORTS, Effort, tune
-from dinp.encoder.planes import BIT_COST, _windows, encode_planes, step_of
+from dinp.encoder.planes import encode_planes
+from dinp.encoder.prices import BIT_COST, step_of
+from dinp.encoder.restoration_gain import fullest_windows, gain
 from dinp.models import load_restoration
 from dinp.restoration import DecodedPlane, Restoration, side_map
 
@@ -121,6 +124,23 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
     assert restoration.drafts == [shape == (128, 128) for shape in restoration.seen]
 
 
+def test_a_plane_is_not_restored_to_learn_that_barriers_cost_more(monkeypatch):
+    asked = []
+
+    def dear(plane, ladder, bit_cost, ceiling):
+        asked.append(ceiling)
+        return Outline(None, None, np.inf)
+
+    monkeypatch.setattr("dinp.encoder.barrier_rival.best_outline", dear)
+    plane = np.full((400, 432), 128.0)
+    plane[::3, ::5] += 40
+    restoration = Towards(128.0)
+    encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration)
+    assert len(asked) == 2  # with what a tree can be expected to cost, and with what it costs unrestored
+    assert restoration.seen == [(128, 128)] * 4
+    assert encoded.sections[0][0] != encode_planes([plane], quality=10, effort=EFFORTS[1]).sections[0][0]
+
+
 @pytest.mark.parametrize("foresight", [False, True])
 def test_drafts_serve_where_points_are_placed(foresight):
     plane = smooth_plane((64, 64))
@@ -186,7 +206,7 @@ def test_rounds_with_foresight_are_judged_by_what_restoration_leaves():
     points = []
     for foresight in (False, True):
         effort = Effort(0.75, 1, 4, anticipate=True, foresight=foresight)
-        trial = encode_planes([plane], quality=30, effort=effort, restoration=Left()).trials[0]
+        trial = encode_planes([plane], quality=30, effort=effort, restoration=Left()).planes[0].trial
         points.append(np.mean(trial.known.x < 64))
     assert points[1] < points[0] - 0.05
 
@@ -239,7 +259,7 @@ def test_restoration_that_helps_only_after_quantisation_is_named():
 def test_windows_lie_where_the_points_are():
     mask = np.zeros((400, 432), dtype=bool)
     mask[150:190, 20:60] = mask[10:14, 300:304] = mask[390:, 420:] = True
-    windows = _windows(known_data_of_mask(mask, 1), mask.shape)
+    windows = fullest_windows(known_data_of_mask(mask, 1), mask.shape)
     assert len(windows) == 4
     covered = np.zeros_like(mask)
     for window in windows:
@@ -260,13 +280,11 @@ def test_windows_that_the_border_cuts(effort):
 
 
 def test_a_gain_counts_only_as_far_as_it_is_shown():
-    from dinp.encoder.planes import _gain
-
     grey = np.full((8, 8), 100.0)
     decoded = grey + 0.4  # shown as 100 everywhere
     better = grey + 0.1
     better[0, 0] += 0.9  # shown as 101
-    assert _gain(grey, better, decoded) <= 0
+    assert gain(grey, better, decoded) <= 0
     # planes of a colour picture are not rounded
-    assert _gain(grey + 0.25, better + 0.25, decoded + 0.25) == pytest.approx(1 - (63 * 0.01 + 1) / (64 * 0.16))
-    assert _gain(grey, better, grey + 1.4) == pytest.approx(1 - 1 / 64)
+    assert gain(grey + 0.25, better + 0.25, decoded + 0.25) == pytest.approx(1 - (63 * 0.01 + 1) / (64 * 0.16))
+    assert gain(grey, better, grey + 1.4) == pytest.approx(1 - 1 / 64)

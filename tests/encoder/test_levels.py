@@ -10,7 +10,7 @@ from dinp.decoder import reconstruct
 from dinp.diffusion.inpaint import Inpainter
 from dinp.encoder.levels import choose_levels, weights_of
 from dinp.encoder.placement import tune
-from dinp.encoder.planes import BIT_COST
+from dinp.encoder.prices import BIT_COST
 from dinp.encoder.pyramid import detail_gains, pruned_tree_of_size
 from dinp.entropy.value_coder import MAX_LEVEL
 
