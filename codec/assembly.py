@@ -7,6 +7,7 @@ import numpy as np
 from dinp.bitstream.container import (
     ALPHA_MATTE,
     ALPHA_PLANE,
+    CICP,
     EXIF,
     GREY,
     HOLES,
@@ -19,12 +20,13 @@ from dinp.bitstream.container import (
     RESIDUAL,
     STEPS,
     XMP,
+    Chunk,
     Container,
 )
 from dinp.bitstream.samples import EIGHT_BITS
 from dinp.bitstream.sidecars import read_holes, read_mask_stream, read_residual, read_steps
 from dinp.errors import DinpError
-from dinp.pictures.metadata import Metadata, inflated
+from dinp.pictures.metadata import CICP_BYTES, Metadata, deflated, inflated
 from dinp.pictures.picture import Holes, Palette, Picture
 from dinp.pictures.planes import merge_planes
 
@@ -89,8 +91,19 @@ def holes_of(container: Container) -> tuple[Holes, ...]:
 
 
 def metadata_of(container: Container) -> Metadata:
-    """Profile, EXIF and XMP of a file."""
-    return Metadata(*(None if (c := container.chunk(kind)) is None else inflated(c) for kind in (ICC, EXIF, XMP)))
+    """Profile, EXIF, XMP and colour description of a file."""
+    cicp = container.chunk(CICP)
+    if cicp is not None and len(cicp) != CICP_BYTES:
+        raise DinpError("the file is damaged: its colour description is none")
+    kept = (None if (c := container.chunk(kind)) is None else inflated(c) for kind in (ICC, EXIF, XMP))
+    return Metadata(*kept, cicp)
+
+
+def metadata_chunks(metadata: Metadata) -> list[Chunk]:
+    """Mirror of `metadata_of`."""
+    named = ((ICC, metadata.icc), (EXIF, metadata.exif), (XMP, metadata.xmp))
+    chunks = [Chunk(kind, deflated(content)) for kind, content in named if content]
+    return chunks + ([Chunk(CICP, metadata.cicp)] if metadata.cicp else [])
 
 
 def _alpha(planes: list[np.ndarray], container: Container, shape: tuple[int, int]) -> np.ndarray | None:

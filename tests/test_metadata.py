@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 import dinp
+from dinp.bitstream.container import CICP, Chunk, pack, unpack
+from dinp.cli.formats import kept_note, saved
 from dinp.errors import DinpError
 from dinp.pictures.metadata import deflated, inflated, is_srgb, upright_exif, upright_xmp
 
@@ -126,3 +129,58 @@ def test_metadata_that_is_no_zlib_stream_is_refused():
     for content in (b"", b"abc", deflated(b"abc")[:-1], deflated(b"abc") + b"0", deflated(bytes((1 << 26) + 1))):
         with pytest.raises(DinpError, match="metadata"):
             inflated(content)
+
+
+def png_with(description):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add(b"cICP", bytes(description))
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "PNG", pnginfo=chunks)
+    return Image.open(buffer)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_colour_descriptions_are_kept_and_written_to_png(lossless):
+    options = {"lossless": True} if lossless else {"effort": 1}
+    encoding = dinp.encode_with_report(png_with([9, 16, 0, 1]), **options)
+    assert any("PQ" in notice for notice in encoding.notices)
+    decoded = dinp.decode(encoding.data)
+    assert decoded.info["cicp"] == bytes([9, 16, 0, 1])
+    again = dinp.encode_with_report(Image.open(io.BytesIO(saved(decoded, "PNG"))), **options)
+    assert dinp.decode(again.data).info["cicp"] == bytes([9, 16, 0, 1])
+    assert any("CICP" in told for told in kept_note(decoded, saved(decoded, "TIFF"), "TIFF"))
+
+
+def test_the_description_of_srgb_is_left_out():
+    assert "cicp" not in dinp.decode(dinp.encode(png_with([1, 13, 0, 1]), effort=1)).info
+
+
+def test_descriptions_of_avif_are_kept():
+    pytest.importorskip("PIL._avif")
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "AVIF")
+    data = buffer.getvalue()
+    at = data.index(b"colrnclx")
+    data = data[: at + 8] + bytes([0, 12, 0, 8]) + data[at + 12 :]
+    decoded = dinp.decode(dinp.encode(Image.open(io.BytesIO(data)), effort=1))
+    assert decoded.info["cicp"] == bytes([12, 8, 0, 1])
+
+
+def test_a_description_of_another_length_is_refused():
+    container = unpack(dinp.encode(RGB, effort=1))
+    data = pack(replace(container, chunks=(*container.chunks, Chunk(CICP, b"\x09\x10\x00"))))
+    with pytest.raises(DinpError, match="colour description"):
+        dinp.decode(data)
+
+
+def test_what_tiff_tells_of_a_picture_is_kept_as_exif():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112], exif[0x8769] = "a maker", 6, {0x9003: "2026:01:02 03:04:05"}
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "TIFF", exif=exif.tobytes())
+    decoded = dinp.decode(dinp.encode(Image.open(buffer), effort=1))
+    assert decoded.size == (40, 50)
+    back = decoded.getexif()
+    assert (back[0x010F], back.get(0x0112, 1)) == ("a maker", 1)
+    assert back.get_ifd(0x8769)[0x9003] == "2026:01:02 03:04:05"
+    assert not {256, 257, 273, 279} & set(back)

@@ -53,12 +53,22 @@ def saved(picture: "Image.Image", into: str) -> bytes:
     """The picture as a file of a format."""
     buffer = BytesIO()
     beside = {name: picture.info[name] for name in ("icc_profile", "exif", "xmp") if picture.info.get(name)}
+    if into == "PNG" and picture.info.get("cicp"):
+        beside["pnginfo"] = _with_description(picture.info["cicp"])
     try:
         picture.save(buffer, into, **_SAVE_OPTIONS.get(into, {}), **beside)
     except (OSError, ValueError, KeyError, TypeError) as error:
         choice = "TIFF" if picture.mode in ("I", "F") else "PNG"
         raise DinpError(f"the picture cannot be saved as {into}: {error}: choose {choice}") from error
     return buffer.getvalue()
+
+
+def _with_description(cicp: bytes) -> object:
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    chunks.add(b"cICP", cicp)
+    return chunks
 
 
 def kept(picture: "Image.Image", data: bytes) -> bool:
@@ -75,6 +85,8 @@ def kept(picture: "Image.Image", data: bytes) -> bool:
 
 def kept_note(picture: "Image.Image", data: bytes, into: str) -> list[str]:
     """What to tell of a picture that was saved in a format, if that does not keep it."""
+    if into != "PNG" and picture.info.get("cicp"):
+        return [f"{into} is not told the colour description (CICP) of the picture; PNG is"]
     if kept(picture, data):
         return []
     better = "TIFF" if picture.mode in ("I", "F") else "PNG"

@@ -2,23 +2,20 @@
 
 import numpy as np
 
+from dinp.assembly import metadata_chunks
 from dinp.bitstream.container import (
     ALPHA_PLANE,
     COLOUR_420,
     COLOUR_444,
-    EXIF,
-    ICC,
     LOSSLESS,
     NO_ALPHA,
     PALETTE,
-    XMP,
     Chunk,
     Container,
     pack,
     plane_chunk,
 )
 from dinp.bitstream.lossless import encode_lossless
-from dinp.pictures.metadata import deflated
 from dinp.pictures.picture import Picture
 
 MUCH = 2.5  # bits a sample of 8 bits, from which on a picture is not one for this codec
@@ -36,8 +33,7 @@ def encode_losslessly(picture: Picture) -> tuple[bytes, Container, tuple[str, ..
     height, width = picture.samples.shape[:2]
     channels = picture.channels + ([] if picture.alpha is None else [picture.alpha])
     content = encode_lossless(channels)
-    metadata = ((ICC, picture.metadata.icc), (EXIF, picture.metadata.exif), (XMP, picture.metadata.xmp))
-    chunks = [Chunk(kind, deflated(data)) for kind, data in metadata if data is not None]
+    chunks = metadata_chunks(picture.metadata)
     if picture.palette is not None:
         colours = picture.palette.colours
         chunks.append(plane_chunk(PALETTE, (0,), bytes([colours.shape[1]]) + colours.tobytes()))

@@ -7,23 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
-from dinp.assembly import assembled
+from dinp.assembly import assembled, metadata_chunks
 from dinp.bitstream.container import (
     ALPHA_MATTE,
     ALPHA_PLANE,
     COLOUR_420,
     COLOUR_444,
-    EXIF,
     GREY,
     HOLES,
-    ICC,
     MATTE,
     NO_ALPHA,
     OPAQUE,
     PLANES,
     RESIDUAL,
     STEPS,
-    XMP,
     Chunk,
     Container,
     pack,
@@ -38,7 +35,6 @@ from dinp.encoder.placement import Effort, Progress, TreeModel
 from dinp.encoder.planes import encode_planes
 from dinp.encoder.prices import BIT_COST, CHROMA_STEP, FULL_CHROMA_STEP, step_of
 from dinp.errors import DinpError
-from dinp.pictures.metadata import deflated
 from dinp.pictures.picture import Picture, errors
 from dinp.pictures.planes import merge_planes, split_planes
 from dinp.restoration import Restoration
@@ -175,10 +171,7 @@ def _coded(
     for holes in picture.holes:
         numbers = tuple(range(len(planes))) if layout in (COLOUR_420, COLOUR_444) else holes.planes
         chunks.append(plane_chunk(HOLES, numbers, holes_body(holes.value, holes.mask, picture.format)))
-    metadata = picture.metadata
-    for kind, content in ((ICC, metadata.icc), (EXIF, metadata.exif), (XMP, metadata.xmp)):
-        if content:
-            chunks.append(Chunk(kind, deflated(content)))
+    chunks += metadata_chunks(picture.metadata)
     height, width = picture.samples.shape[:2]
     container = Container(width, height, layout, tuple(coded.sections), alpha, picture.format, tuple(chunks))
     data = pack(container)

@@ -1,4 +1,4 @@
-"""Colour profiles, EXIF and XMP of pictures: what is kept in a file, and how orientation is made upright once."""
+"""Colour profiles and descriptions, EXIF and XMP: what is kept in a file, and how orientation is made upright once."""
 
 import io
 import re
@@ -14,6 +14,8 @@ _ORIENTATION = 0x0112
 _MOST_BYTES = 1 << 26  # that a compressed chunk may become
 _SAME = 1.5  # levels that colours of two equal profiles may differ by
 _GAMMA = 0.45455
+CICP_BYTES = 4
+PQ, HLG = 16, 18  # transfer characteristics of ITU-T H.273
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,18 @@ class Metadata:
     ----------
     icc, exif, xmp : bytes
         ICC profile; EXIF data with its leading "Exif\\0\\0"; XMP packet.
+    cicp : bytes
+        Colour primaries, transfer, matrix and full range flag of ITU-T H.273, where they are not those of sRGB.
     """
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    cicp: bytes | None = None
 
     def info(self) -> dict[str, bytes]:
         """As Pillow has it."""
-        named = {"icc_profile": self.icc, "exif": self.exif, "xmp": self.xmp}
+        named = {"icc_profile": self.icc, "exif": self.exif, "xmp": self.xmp, "cicp": self.cicp}
         return {name: value for name, value in named.items() if value}
 
 
@@ -49,16 +54,16 @@ def metadata_of(image: Image.Image, *, strip: bool) -> tuple[Metadata, list[str]
     xmp = None if strip else image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
     if isinstance(xmp, str):
         xmp = xmp.encode()
-    if not image.info.get("icc_profile") and "srgb" not in image.info:
+    if not image.info.get("icc_profile") and "srgb" not in image.info and not image.info.get("cicp"):
         gamma = image.info.get("gamma")
         if gamma and abs(gamma / _GAMMA - 1) > 0.02:
             notices.append(f"gamma {gamma:g} of the picture is not applied: colours may look different")
         elif image.info.get("chromaticity") and not _is_bt709(image.info["chromaticity"]):
             notices.append("chromaticities of the picture are dropped: colours may look different")
-    transfer = (image.info.get("nclx_profile") or {}).get("transfer_characteristics")
-    if transfer in (16, 18):
-        notices.append(f"the picture is {'PQ' if transfer == 16 else 'HLG'}: this is dropped, it will look dull")
-    return Metadata(icc, upright_exif(exif) if exif else None, upright_xmp(xmp) if xmp else None), notices
+    cicp = image.info.get("cicp") or None
+    if cicp and cicp[1] in (PQ, HLG):
+        notices.append(f"the picture is {'PQ' if cicp[1] == PQ else 'HLG'}: what does not read that shows it dull")
+    return Metadata(icc, upright_exif(exif) if exif else None, upright_xmp(xmp) if xmp else None, cicp), notices
 
 
 def matching(metadata: Metadata, mode: str) -> tuple[Metadata, str | None]:

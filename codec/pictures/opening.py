@@ -13,6 +13,10 @@ _HEAD = 1 << 16  # bytes in which a file tells how deep its samples are
 _SUBFILE, _BITS = 254, 258  # tags of TIFF
 _REDUCED_OR_MASK = 0b101  # of the tag _SUBFILE: a page that is a thumbnail, or a mask
 _MP_ENTRIES = 0xB002
+_SRGB_OR_UNKNOWN = {bytes(pair) for pair in ((1, 13), (1, 1), (1, 6), (2, 2), (1, 2), (2, 13))}
+# of a picture, not of how TIFF stores it: description, make, model, orientation, resolution, software, date, artist,
+# host, copyright, EXIF and GPS directories, titles and comments
+_DESCRIPTIVE = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853, *range(40091, 40096)}
 
 
 def opened(image: Image.Image, *, max_pixels: int) -> tuple[Image.Image, list[str]]:
@@ -28,6 +32,7 @@ def opened(image: Image.Image, *, max_pixels: int) -> tuple[Image.Image, list[st
     check_size(image.width, image.height, max_pixels)
     notices = []
     bits = _bits_per_sample(image)
+    beside = _left_out(image)
     try:
         if _has_other_frames(image):
             notices.append(f"only frame {image.tell() + 1} of several is coded")
@@ -42,7 +47,7 @@ def opened(image: Image.Image, *, max_pixels: int) -> tuple[Image.Image, list[st
         raise DinpError(f"the picture cannot be read: {sentence(error)}") from error
     check_size(image.width, image.height, max_pixels)  # of an icon the directory may have told another size
     info, image = image.info, _upright(image)
-    image.info = {**image.info, **info}  # EXIF data as they were: `upright_exif` says that they are upright
+    image.info = {**image.info, **beside, **info}  # EXIF data as they were: `upright_exif` says that they are upright
     if bits > 8 and image.mode not in _DEEP_MODES:
         notices.append(f"picture of {bits} bits per sample coded with 8")
     return image, notices
@@ -100,6 +105,35 @@ def _bits_per_sample(image: Image.Image) -> int:
             flags = head[at + 6]
             return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
     return 8
+
+
+def _left_out(image: Image.Image) -> dict[str, bytes]:
+    """Entries of `info` that Pillow does not make: "cicp", a colour description, and "exif" of what TIFF tells."""
+    found = {}
+    with suppress(Exception):  # what tells nothing
+        description = _colour_description(image)
+        if description and description[:2] not in _SRGB_OR_UNKNOWN:
+            found["cicp"] = description
+        if image.format == "TIFF" and (exif := image.getexif()):
+            for tag in set(exif) - _DESCRIPTIVE:
+                del exif[tag]
+            if exif:
+                found["exif"] = exif.tobytes()
+    return found
+
+
+def _colour_description(image: Image.Image) -> bytes | None:
+    """Primaries, transfer, matrix and full range flag that a file gives its samples, as they are in R, G and B."""
+    if "nclx_profile" in image.info:  # HEIF, by its plugin
+        profile = image.info["nclx_profile"]
+        return bytes([profile["color_primaries"], profile["transfer_characteristics"], 0, 1])
+    if image.format == "PNG":
+        head = _head(image)
+        at = head[: head.find(b"IDAT")].find(b"cICP")
+        return head[at + 4 : at + 8] if at >= 0 else None
+    if image.format == "AVIF" and (at := (head := _head(image)).find(b"colrnclx")) >= 0:
+        return bytes([head[at + 9], head[at + 11], 0, 1])
+    return None
 
 
 def _head(image: Image.Image) -> bytes:
