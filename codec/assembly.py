@@ -45,8 +45,11 @@ def beside(container: Container) -> tuple[list[int], list[tuple[int, ...]]]:
 
 
 def assembled(planes: list[np.ndarray], container: Container) -> Picture:
-    """The picture of decoded planes; DinpError where a chunk is damaged."""
-    shape = (container.height, container.width)
+    """The picture of decoded planes; DinpError where a chunk is damaged.
+
+    The planes may all have another size, if nothing else of the file is bound to it (`is_bound`).
+    """
+    shape = planes[0].shape
     colours = planes[:-1] if container.alpha == ALPHA_PLANE else planes
     if container.layout == PLANES:
         samples = np.dstack([container.samples.from_axis(plane, number) for number, plane in enumerate(colours)])
@@ -64,6 +67,11 @@ def assembled(planes: list[np.ndarray], container: Container) -> Picture:
     return Picture(
         samples, container.layout, container.samples, _alpha(planes, container, shape), holes, metadata_of(container)
     )
+
+
+def is_bound(container: Container) -> bool:
+    """Whether a file holds more than planes that stands at its pixels: exact samples, residuals, holes or a matte."""
+    return any(chunk.type in (LOSSLESS, RESIDUAL, HOLES, MATTE) for chunk in container.chunks)
 
 
 def with_residual(channel: np.ndarray, body: bytes, container: Container, number: int) -> np.ndarray:

@@ -64,6 +64,7 @@ def decode_planes(
     depths: list[int] | None = None,
     own_steps: list[tuple[int, ...]] | None = None,
     restorations: Callable[[int], Restoration] | None = None,
+    exponents: list[int] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[list[np.ndarray], list[str]]:
     """Planes, and why some of them were not restored as their sections ask.
@@ -86,6 +87,9 @@ def decode_planes(
     restorations : callable, optional
         (version) -> Restoration; raises DinpError for one that is not at hand. Without it planes stay as the diffusion
         leaves them.
+    exponents : list of int, optional
+        Of each plane: it is shown at 2^exponent of its size, see `dinp.scaling`; where that is smaller, planes with
+        barriers are not restored.
     progress : callable, optional
         Called with the fraction done, 0-1.
 
@@ -102,13 +106,27 @@ def decode_planes(
 
     def shown(number: int) -> tuple[np.ndarray, str | None]:
         code, known = parsed[number]
-        plane, reason = reconstruct(code, known), None
+        exponent, reason = exponents[number] if exponents else 0, None
+        labels = regions_of_code(code)
+        if exponent < 0 and labels is not None:
+            from dinp.scaling import reduced
+
+            return reduced(code, known, -exponent), None
+        plane = reconstruct(code, known)
         report(number, 0.5)
         if restorations is not None and code.restoration:
             try:
                 plane = restored(code, known, plane, restorations(code.restoration))
             except DinpError as error:
                 reason = str(error)
+        if exponent < 0:
+            from dinp.pictures.sizes import averaged
+
+            plane = averaged(np.clip(plane, 0, 255), 1 << -exponent)
+        elif exponent > 0:
+            from dinp.scaling import enlarged
+
+            plane = enlarged(plane, exponent, labels)
         report(number, 1.0)
         return plane, reason
 

@@ -23,6 +23,7 @@ from dinp.pictures.metadata import Metadata
 from dinp.pictures.picture import mode_of_samples
 
 FORMAT = "DINP"
+MOST_HALVINGS = 3  # to an eighth
 _OPTIONS = set(inspect.signature(dinp.encode).parameters) - {"image"}
 
 
@@ -53,7 +54,7 @@ class DinpImageFile(ImageFile.ImageFile):
         if size is None or self._decoded or self.mode not in ("L", "LA", "RGB", "RGBA"):
             return None
         width, height = self.size
-        while -(-width // 2) >= size[0] and -(-height // 2) >= size[1] and max(width, height) > 1:
+        while -(-width // 2) >= size[0] and -(-height // 2) >= size[1] and self._halvings < MOST_HALVINGS:
             width, height, self._halvings = -(-width // 2), -(-height // 2), self._halvings + 1
         self._size = (width, height)
         return self.mode, (0, 0, width, height)
@@ -64,12 +65,11 @@ class DinpImageFile(ImageFile.ImageFile):
         """Decode, once."""
         if not self._decoded and getattr(self, "_data", None) is not None:
             try:
-                restore = False if self._halvings else None  # what it adds is too fine to be seen then
-                image = dinp.decode(self._data, restore=restore, max_pixels=Image.MAX_IMAGE_PIXELS or 1 << 56)
+                image = dinp.decode(
+                    self._data, scale=2.0**-self._halvings, max_pixels=Image.MAX_IMAGE_PIXELS or 1 << 56
+                )
             except DinpError as error:
                 raise OSError(str(error)) from error
-            if self._halvings:
-                image = image.reduce(1 << self._halvings)
             self.im, self._mode, self._size = image.im, image.mode, image.size
             self._decoded, self._data = True, None
         return super().load()

@@ -12,6 +12,7 @@ HOMES = {
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
+    "scale": ("dinp.benchmarks.speed.scale:scale", "Measure pictures decoded smaller and larger."),
     "coding": ("dinp.benchmarks.speed.coding_speed:coding", "Time encoding and decoding."),
     "engine": ("dinp.benchmarks.speed.engine:engine", "Time two versions side by side."),
     "solver": (

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from fractions import Fraction
 
 import click
 
@@ -19,6 +20,14 @@ from dinp.pictures.arrays import ENDINGS, array_bytes
 @click.command()
 @click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
 @click.argument("target", metavar="OUTPUT")
+@click.option(
+    "--scale",
+    type=click.Choice(["1/8", "1/4", "1/2", "1", "2", "4"]),
+    default="1",
+    show_default=True,
+    help="Smaller, for less work, or larger.",
+)
+@click.option("--restore", is_flag=True, help="Restore also what is shown smaller, or very large.")
 @click.option("--plain", is_flag=True, help="Do without restoration: show what the diffusion alone makes.")
 @click.option(
     "--to", metavar="ENDING", default="png", show_default=True, help="Of many files: the ending of each output."
@@ -33,6 +42,8 @@ from dinp.pictures.arrays import ENDINGS, array_bytes
 def decode(
     sources: tuple[str, ...],
     target: str,
+    scale: str,
+    restore: bool,
     plain: bool,
     to: str,
     jobs: int | None,
@@ -51,19 +62,21 @@ def decode(
     Of several inputs, or folders, whose sub-folders are kept, OUTPUT is a folder. What fails is told at the end, and
     the rest is done.
     """
-    restore = False if plain else None
+    if plain and restore:
+        raise click.UsageError("--plain and --restore exclude one another.")
+    how = {"restore": False if plain else True if restore else None, "scale": float(Fraction(scale))}
+    how["max_pixels"] = max_pixels
     several = is_many(sources, target)
     if several or skip_existing or as_json or scheduler is not None:
         ending = "." + to.lstrip(".")
         picture_format("picture" + ending if several else target)
         existing = existing_of(force=force, skip=skip_existing)
         tasks = tasks_for(sources, target, many=several, ending=ending, wanted=is_coded, existing=existing)
-        wanted = {"restore": restore, "max_pixels": max_pixels}
         do_all(
             "decode",
             tasks,
             existing=existing,
-            options=wanted,
+            options=how,
             jobs=jobs,
             scheduler=scheduler,
             as_json=as_json,
@@ -80,9 +93,9 @@ def decode(
     with progress("decoding") as draw, warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always", dinp.DinpNotice)
         if into in ENDINGS:
-            array = dinp.decode_array(data, restore=restore, max_pixels=max_pixels, progress=draw)
+            array = dinp.decode_array(data, **how, progress=draw)
         else:
-            picture = dinp.decode(data, restore=restore, max_pixels=max_pixels, progress=draw)
+            picture = dinp.decode(data, **how, progress=draw)
     seconds = time.perf_counter() - start
     content = array_bytes(array, into) if into in ENDINGS else saved(picture, into)
     files.write_output(target, content, force=force)

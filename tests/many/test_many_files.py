@@ -217,7 +217,7 @@ def test_a_line_between_processes_holds_any_name():
 INTERRUPTED = """
 import sys
 from dinp.cli import main
-sys.argv = ["dinp", "encode", "-j", "2", "-e", "3", "pics", "OUT"]
+sys.argv = ["dinp", "encode", "-j", "2", "pics", "OUT"]
 main()
 """
 
