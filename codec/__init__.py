@@ -150,7 +150,7 @@ def encode(
         In place of a quality: the smallest file with at least this PSNR in dB, found by a search.
     max_error : float, optional
         No sample that is seen is farther off, in the picture's own units; alpha aside. Without a quality the smallest
-        file that does it is looked for.
+        file that does it is looked for: of diffusion and what is added to it, or of samples coded one by one.
     lossless : bool
         All samples come back exactly, whatever they are, and Pillow images of mode P with their palette; small for
         drawings, label maps and screens. Neither a quality nor any of the targets can be given then.
@@ -263,6 +263,7 @@ def encode_with_report(
     if mask is not None:
         _check_mask(mask, picture.samples.shape[:2])
 
+    from dinp.encoder.lossless import diffusion_may_win, encode_nearly
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
     from dinp.encoder.placement import EFFORTS
     from dinp.encoder.targets import psnr_target, search, size_target
@@ -291,7 +292,12 @@ def encode_with_report(
     elif target_psnr is not None:
         result = search(code, psnr_target(target_psnr, lambda result: picture_psnr(picture, result.decoded)))
     elif max_error is not None and quality is None:
+        near = encode_nearly(picture, max_error) if mask is None else None
+        if near is not None and not diffusion_may_win(picture, max_error, len(near[0])):
+            return _encoding_of_samples(picture, *near, start)
         result = for_error(code, picture, max_error)
+        if near is not None and len(near[0]) <= len(result.data):
+            return _encoding_of_samples(picture, *near, start)
     else:
         result = code(50 if quality is None else quality, None)
     seconds = time.perf_counter() - start
@@ -299,14 +305,22 @@ def encode_with_report(
 
 
 def _encoded_losslessly(picture: Picture, start: float) -> Encoding:
-    from dinp.assembly import describe_lossless_file
     from dinp.encoder.lossless import encode_losslessly
 
     data, container, notices = encode_losslessly(picture)
+    return _encoding_of_samples(picture, data, container, picture, start, notices)
+
+
+def _encoding_of_samples(
+    picture: Picture, data: bytes, container: Container, shown: Picture, start: float, notices: tuple[str, ...] = ()
+) -> Encoding:
+    """The encoding of a file that holds samples themselves."""
+    from dinp.assembly import describe_lossless_file
+
     report = describe_lossless_file(container)
     density = report.regions / (container.width * container.height) if report.regions else 1.0
     seconds = time.perf_counter() - start
-    return Encoding(data, picture, density, seconds, picture.notices + notices, lambda: picture)
+    return Encoding(data, picture, density, seconds, picture.notices + notices, lambda: shown)
 
 
 def decode(

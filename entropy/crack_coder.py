@@ -36,13 +36,13 @@ from dinp.kernels import kernels
 
 ABOVE, LEFT = 1, 2  # cracks of a cell
 
-_WINDOWS = (5, 8, 11, 14, 18, 23, 29, 36)  # cracks of the contexts of the nearest
-_CHAINS = (4, 8, 12, 16)  # steps of the contexts of the way along the contour
-_CONTEXTS = len(_WINDOWS) + len(_CHAINS) + 4
+_WINDOWS = (5, 14, 23, 36)  # cracks of the contexts of the nearest
+_CHAINS = (8, 12)  # steps of the contexts of the way along the contour
+_CONTEXTS = len(_WINDOWS) + len(_CHAINS) + 3
 _KINDS, _NEAR, _CLASSES = 8, 256, 16
 _SHAPE = MixShape(_CONTEXTS, _KINDS, (_KINDS * 16, 3 * _NEAR, _KINDS * 256), (3 * _NEAR, _KINDS * 256))
-_PARAMETERS = [1000, 60, 2, 1, 6]
-_WEIGHT = 340
+_PARAMETERS = [255, 60, 3, 1, 6]
+_WEIGHT = 600
 _START = (1 << 26) // 300 << 5
 _RARELY, _RARE_START = (1 << 26) // 100 << 5, (1 << 26) // 40 << 5 | 2
 _A, _B, _C, _D, _E = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x3C6EF372
@@ -329,7 +329,6 @@ class _CrackModel:
         ahead = next(k for k in range(8) if k == 7 or w1 >> (19 + 2 * k) & 1)
         since, rows = classes
         hashes.append(((arm | since << 2 | rows << 6) + ahead * _A + (chain >> 28) * _B) & _M)
-        hashes.append(((chain >> 20) * _A + (w0 & self._masks[2][0]) * _C + (w1 & self._masks[2][1]) * _B + arm) & _M)
+        hashes.append(((chain >> 20) * _A + (w0 & self._masks[1][0]) * _C + (w1 & self._masks[1][1]) * _B + arm) & _M)
         hashes.append(((w1 >> 6) * _A + (w0 >> 28) * _B) & _M)
-        hashes.append(((w0 >> 14) * _A + (w1 & 0x0003C000) * _B) & _M)
         return hashes, chain

@@ -43,7 +43,7 @@ def test_parameters_of_residuals_are_those_of_the_document():
 
 
 def test_there_are_vectors():
-    assert len(VECTORS) == 8
+    assert len(VECTORS) == 9
 
 
 @pytest.mark.parametrize(("name", "file", "samples"), VECTORS, ids=[name for name, *_ in VECTORS])

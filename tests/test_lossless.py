@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import dinp
+from dinp.bitstream import lossless
 from dinp.bitstream.container import LOSSLESS, PALETTE, Chunk, Container, pack, plane_chunk, unpack
 from dinp.cli.root import command
 
@@ -92,9 +93,17 @@ def test_lossless_excludes_what_loses():
             dinp.encode(ARRAYS["grey"], lossless=True, **option)
 
 
-def test_too_many_values_are_refused():
-    with pytest.raises(dinp.DinpError, match="different values"):
-        dinp.encode(np.arange(1 << 18, dtype=np.int32).reshape(512, 512), lossless=True)
+@pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32, np.float64])
+def test_samples_of_any_number_of_values_come_back(kind, monkeypatch):
+    monkeypatch.setattr(lossless, "MAX_LEVELS", 1 << 5)
+    values = RNG.normal(0, 3e8, (9, 40, 2))
+    values = (np.abs(values) if kind == np.uint32 else values).astype(kind)
+    data = dinp.encode(values, lossless=True)
+    assert dinp.info(data)["lossless"]["method"] == "wide samples"
+    assert np.array_equal(dinp.decode_array(data), values)
+    for cut in (1, len(unpack(data).chunk(LOSSLESS)) // 2):
+        with pytest.raises(dinp.DinpError, match=r"damaged|truncated"):
+            dinp.decode_array(with_content(data, unpack(data).chunk(LOSSLESS)[:-cut]))
 
 
 def test_photographs_are_warned_of():

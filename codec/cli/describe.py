@@ -65,12 +65,16 @@ def account(report: dict) -> str:
 
 
 def _lossless(report: dict) -> str:
-    """A line about a lossless file."""
+    """A line about a file of samples, lossless where they are not on a lattice."""
+    units = [f"{unit:g}" for unit in dict.fromkeys(report["units"]) if unit]
+    name = f"samples in steps of {', '.join(units)}" if units else "lossless"
+    if report["method"] == "wide samples":
+        return f"{name}, of too many values for a list"
     if report["method"] != "regions":
-        return f"lossless, {report['values']:,} {'colours' if report['method'] == 'colours' else 'values'}"
+        return f"{name}, {report['values']:,} {'colours' if report['method'] == 'colours' else 'values'}"
     cracks, parts = max(report["cracks"], 1), report["parts"]
     return (
-        f"lossless, {report['regions']:,} regions of {report['values']:,} values, {report['cracks']:,} cracks: "
+        f"{name}, {report['regions']:,} regions of {report['values']:,} values, {report['cracks']:,} cracks: "
         f"{8 * parts['contours'] / cracks:.2f} bits a crack, "
         f"{8 * parts['region values'] / report['regions']:.2f} bits a region's value"
     )

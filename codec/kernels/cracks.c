@@ -7,12 +7,11 @@
 #include "kernels.h"
 
 enum {
-    WINDOWS = 8,   /* contexts of the nearest cracks */
-    CHAINS = 4,    /* contexts of the way along the contour */
-    CONTEXTS = WINDOWS + CHAINS + 4,
+    WINDOWS = 4,   /* contexts of the nearest cracks */
+    CHAINS = 2,    /* contexts of the way along the contour */
+    CONTEXTS = WINDOWS + CHAINS + 3,
     KINDS = 8,
     SETS = 3,
-    STAGES = 2,
     NEAR = 256,
     RARE = 1 << 14,                   /* patterns of cracks near by */
     RARELY = ((1 << 26) / 100) << 5,  /* a start is rarer than 1 in 100 */
@@ -20,9 +19,9 @@ enum {
 };
 
 static const int SET_SIZES[SETS] = {KINDS * 16, 3 * NEAR, KINDS * 256};
-static const int STAGE_SIZES[STAGES] = {3 * NEAR, KINDS * 256};
-static const int WINDOW_CRACKS[WINDOWS] = {5, 8, 11, 14, 18, 23, 29, 36};
-static const int CHAIN_STEPS[CHAINS] = {4, 8, 12, 16};
+static const int STAGE_SIZES[MIX_STAGES] = {3 * NEAR, KINDS * 256};
+static const int WINDOW_CRACKS[WINDOWS] = {5, 14, 23, 36};
+static const int CHAIN_STEPS[CHAINS] = {8, 12};
 
 typedef struct {
     mix_model model;
@@ -39,7 +38,7 @@ typedef struct {
 
 static size_t lay_out(mix_model *m, int32_t *state, int32_t **quiet)
 {
-    size_t size = mix_lay_out(m, state, CONTEXTS, KINDS, SETS, SET_SIZES, STAGES, STAGE_SIZES);
+    size_t size = mix_lay_out(m, state, CONTEXTS, KINDS, SETS, SET_SIZES, STAGE_SIZES);
     *quiet = state ? state + size : NULL;
     return size + QUIET * QUIET;
 }
@@ -112,12 +111,10 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                 int more = WINDOWS + CHAINS;
                 hash[more] = (uint32_t)(arms | since_class << 2 | rows_class << 6) + next * 0x9E3779B1u +
                              (chain >> 28) * 0x85EBCA77u;
-                hash[more + 1] = (chain >> 20) * 0x9E3779B1u + (window[0] & c->mask[2][0]) * 0xC2B2AE3Du +
-                                 (window[1] & c->mask[2][1]) * 0x85EBCA77u + (uint32_t)arms;
+                hash[more + 1] = (chain >> 20) * 0x9E3779B1u + (window[0] & c->mask[1][0]) * 0xC2B2AE3Du +
+                                 (window[1] & c->mask[1][1]) * 0x85EBCA77u + (uint32_t)arms;
                 hash[more + 2] = (window[1] >> 6) * 0x9E3779B1u + (window[0] >> 28) * 0x85EBCA77u;
-                hash[more + 3] = (window[0] >> 14) * 0x9E3779B1u + (window[1] & 0x0003C000u) * 0x85EBCA77u;
-                int near = (int)((window[0] >> 28 & 3) | (window[0] >> 30 & 1) << 2 | (window[0] >> 31) << 3);
-                near = (int)(window[0] >> 29) | (int)(window[1] >> 14 & 15) << 3 | (int)(window[1] >> 19 & 1) << 7;
+                int near = (int)(window[0] >> 29) | (int)(window[1] >> 14 & 15) << 3 | (int)(window[1] >> 19 & 1) << 7;
 
                 mix_slot *group[CONTEXTS];
                 uint8_t check[CONTEXTS];
@@ -135,11 +132,11 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                         for (int k = 0; k < CONTEXTS; k++)
                             c->model.slot[k] = mix_find(group[k], (uint32_t)node, check[k]);
                         int select[SETS] = {kind * 16 + since_class, node * NEAR + near, kind * 256 + (int)(chain >> 24)};
-                        int stage[STAGES] = {node * NEAR + near, kind * 256 + (int)(chain >> 24)};
-                        int32_t p = mix_predict(&c->model, kind, select, stage);
+                        int stage[MIX_STAGES] = {node * NEAR + near, kind * 256 + (int)(chain >> 24)};
+                        int32_t p = mix_predict(&c->model, CONTEXTS, SETS, kind, select, stage);
                         bit = node ? pixel >> 1 : pixel & 1;
                         bit = code_bit(c, bit, p, &cost);
-                        mix_update(&c->model, bit);
+                        mix_update(&c->model, CONTEXTS, SETS, bit);
                     } else if (node == 0 || !x) {
                         bit = 0;
                     } else {

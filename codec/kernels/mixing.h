@@ -11,12 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#define MIX_SSE2 1
+#endif
+
 enum {
     MIX_STRETCH_MAX = 2815,  /* 11 nats in units of 1/256 */
     MIX_HISTORIES = 242,     /* states of a slot */
     MIX_KNOTS = 45,          /* of a refinement stage */
     MIX_MOST_CONTEXTS = 40,
     MIX_MOST_SETS = 6,
+    MIX_STAGES = 2,
     MIX_MOST_INPUTS = 2 * MIX_MOST_CONTEXTS + 8, /* with zeros up to a multiple of 8 */
     MIX_PARAMETERS = 16,
     MIX_OVERRUN = 8          /* bytes that a decoder may take beyond the end: its first four, and four that were zero */
@@ -160,8 +166,8 @@ static inline mix_slot *mix_find(mix_slot *table, uint32_t index, uint8_t check)
    (size, inputs)); of the second (kinds, sets); refinement stages (each (size, 2 knots + 1)). Probabilities of maps are
    22 bits above a count of 10. Weights of the first layer are in units of 2^-13, in 16 bits, of the second 2^-16. */
 typedef struct {
-    int contexts, kinds, sets, inputs, padded, stages;
-    int32_t *parameters, *maps, *initial[MIX_MOST_SETS], *final, *refine[2];
+    int contexts, kinds, sets, inputs, padded;
+    int32_t *parameters, *maps, *initial[MIX_MOST_SETS], *final, *refine[MIX_STAGES];
     int16_t *weights[MIX_MOST_SETS]; /* rows of `padded` */
     mix_tables tables;
     /* of the bit at hand */
@@ -169,7 +175,7 @@ typedef struct {
     int32_t *map[MIX_MOST_CONTEXTS];
     int16_t input[MIX_MOST_INPUTS], *chosen[MIX_MOST_SETS];
     int32_t dot[MIX_MOST_SETS], *last;
-    int32_t *stage[2], mixed;
+    int32_t *stage[MIX_STAGES], mixed;
     int32_t set_p[MIX_MOST_SETS], mixed_p, p;
 } mix_model;
 
@@ -177,10 +183,10 @@ enum { MIX_MAP_LIMIT, MIX_SLOT_LIMIT, MIX_RATE, MIX_FINAL_RATE, MIX_STAGE_RATE }
 
 /* Size of the state in 32-bit integers. */
 static inline size_t mix_lay_out(mix_model *m, int32_t *state, int contexts, int kinds, int sets, const int *sizes,
-                                 int stages, const int *stage_sizes)
+                                 const int *stage_sizes)
 {
     size_t at = MIX_PARAMETERS;
-    m->contexts = contexts, m->kinds = kinds, m->sets = sets, m->stages = stages;
+    m->contexts = contexts, m->kinds = kinds, m->sets = sets;
     m->inputs = 2 * contexts + 1;
     m->padded = (m->inputs + 7) / 8 * 8;
     m->parameters = state;
@@ -188,7 +194,7 @@ static inline size_t mix_lay_out(mix_model *m, int32_t *state, int contexts, int
     for (int s = 0; s < sets; s++)
         m->initial[s] = state + at, at += (size_t)sizes[s] * m->inputs;
     m->final = state + at, at += (size_t)kinds * sets;
-    for (int s = 0; s < stages; s++)
+    for (int s = 0; s < MIX_STAGES; s++)
         m->refine[s] = state + at, at += (size_t)stage_sizes[s] * (2 * MIX_KNOTS + 1);
     return at;
 }
@@ -225,20 +231,40 @@ static inline void mix_close(mix_model *m, const int *sizes)
 /* Sum of products modulo 2^32; n is a multiple of 8. */
 static inline int32_t mix_dot(const int16_t *w, const int16_t *x, int n)
 {
+#ifdef MIX_SSE2
+    __m128i sum = _mm_setzero_si128();
+    for (int i = 0; i < n; i += 8)
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + i)),
+                                                _mm_loadu_si128((const __m128i *)(const void *)(x + i))));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1));
+    return _mm_cvtsi128_si32(sum);
+#else
     uint32_t sum = 0;
     for (int i = 0; i < n; i++)
         sum += (uint32_t)(w[i] * x[i]);
     return (int32_t)sum;
+#endif
 }
 
-/* w += x e / 2^16, rounded, within 16 bits. */
+/* w += x e / 2^16, rounded, within 16 bits; |e| < 2^15, n is a multiple of 8. */
 static inline void mix_learn(int16_t *restrict w, const int16_t *restrict x, int32_t e, int n)
 {
+#ifdef MIX_SSE2
+    __m128i error = _mm_set1_epi16((short)e);
+    for (int i = 0; i < n; i += 8) {
+        __m128i *place = (__m128i *)(void *)(w + i), in = _mm_loadu_si128((const __m128i *)(const void *)(x + i));
+        __m128i half = _mm_srli_epi16(_mm_mullo_epi16(in, error), 15); /* to round: bit 15 of the products */
+        __m128i change = _mm_add_epi16(_mm_mulhi_epi16(in, error), half);
+        _mm_storeu_si128(place, _mm_adds_epi16(_mm_loadu_si128(place), change));
+    }
+#else
     for (int i = 0; i < n; i++) {
         int32_t v = w[i] + ((x[i] * e + 32768) >> 16);
         v = v > 32767 ? 32767 : v;
         w[i] = (int16_t)(v < -32768 ? -32768 : v);
     }
+#endif
 }
 
 static inline int32_t mix_clip(int64_t x)
@@ -246,11 +272,13 @@ static inline int32_t mix_clip(int64_t x)
     return x > MIX_STRETCH_MAX ? MIX_STRETCH_MAX : x < -MIX_STRETCH_MAX ? -MIX_STRETCH_MAX : (int32_t)x;
 }
 
-/* Probability of a 1 in 2^-16, 1..2^16 - 1, from the slots in m->slot. */
-static inline int32_t mix_predict(mix_model *m, int kind, const int *select, const int *stage_select)
+/* Probability of a 1 in 2^-16, 1..2^16 - 1, from the slots in m->slot. `contexts` and `sets`, those of the model, are
+   told as constants, so that loops are unrolled. */
+static inline int32_t mix_predict(mix_model *m, const int contexts, const int sets, int kind, const int *select,
+                                  const int *stage_select)
 {
     const mix_tables *t = &m->tables;
-    int contexts = m->contexts, inputs = m->inputs;
+    const int inputs = 2 * contexts + 1, padded = (inputs + 7) / 8 * 8;
     for (int i = 0; i < contexts; i++) {
         const mix_slot *slot = m->slot[i];
         m->map[i] = m->maps + ((size_t)i * m->kinds + kind) * MIX_HISTORIES + slot->history;
@@ -258,43 +286,43 @@ static inline int32_t mix_predict(mix_model *m, int kind, const int *select, con
         m->input[2 * i + 1] = t->stretch[(slot->p ^ 32768) >> 4];
     }
     m->input[inputs - 1] = 256;
-    m->last = m->final + (size_t)kind * m->sets;
+    m->last = m->final + (size_t)kind * sets;
     int64_t sum = 0;
-    for (int s = 0; s < m->sets; s++) {
-        m->chosen[s] = m->weights[s] + (size_t)select[s] * m->padded;
-        m->dot[s] = mix_clip(mix_dot(m->chosen[s], m->input, m->padded) >> 13);
+    for (int s = 0; s < sets; s++) {
+        m->chosen[s] = m->weights[s] + (size_t)select[s] * (size_t)padded;
+        m->dot[s] = mix_clip(mix_dot(m->chosen[s], m->input, padded) >> 13);
         m->set_p[s] = mix_squash(m->dot[s]);
         sum += (int64_t)m->last[s] * m->dot[s];
     }
     m->mixed = mix_clip(sum >> 16);
     m->mixed_p = mix_squash(m->mixed);
     int32_t p = 2 * m->mixed_p;
-    for (int s = 0; s < m->stages; s++) {
+    for (int s = 0; s < MIX_STAGES; s++) {
         int32_t place = m->mixed + MIX_KNOTS * 64, k = place >> 6, f = place & 63;
         int32_t *row = m->refine[s] + (size_t)stage_select[s] * (2 * MIX_KNOTS + 1) + k;
         m->stage[s] = row + (f >> 5);
         p += (row[0] * (64 - f) + row[1] * f) >> 6;
     }
-    p = m->stages == 2 ? p >> 2 : m->stages ? p / 3 : p >> 1;
+    p >>= 2;
     m->p = p < 1 ? 1 : p > 65535 ? 65535 : p;
     return m->p;
 }
 
 /* Learn from the bit that `mix_predict` foretold. */
-static inline void mix_update(mix_model *m, int bit)
+static inline void mix_update(mix_model *m, const int contexts, const int sets, int bit)
 {
     const mix_tables *t = &m->tables;
-    int contexts = m->contexts;
+    const int padded = (2 * contexts + 1 + 7) / 8 * 8;
     int32_t map_limit = m->parameters[MIX_MAP_LIMIT], slot_limit = m->parameters[MIX_SLOT_LIMIT];
     int32_t rate = m->parameters[MIX_RATE];
     int64_t final_rate = m->parameters[MIX_FINAL_RATE];
     int32_t target = bit << 16;
-    for (int s = 0; s < m->sets; s++)
-        mix_learn(m->chosen[s], m->input, (target - m->set_p[s]) * rate >> 5, m->padded);
+    for (int s = 0; s < sets; s++)
+        mix_learn(m->chosen[s], m->input, (target - m->set_p[s]) * rate >> 5, padded);
     int64_t step = (target - m->mixed_p) * final_rate;
-    for (int s = 0; s < m->sets; s++)
+    for (int s = 0; s < sets; s++)
         m->last[s] += (int32_t)((m->dot[s] * step + (1 << 17)) >> 18);
-    for (int s = 0; s < m->stages; s++)
+    for (int s = 0; s < MIX_STAGES; s++)
         *m->stage[s] += ((bit ? 65535 : 0) - *m->stage[s]) >> m->parameters[MIX_STAGE_RATE];
     for (int i = 0; i < contexts; i++) {
         mix_slot *slot = m->slot[i];

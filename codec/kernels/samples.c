@@ -12,7 +12,6 @@ enum {
     RESIDUES = 20, /* contexts of what is coded otherwise */
     RESIDUE_KINDS = 12,
     RESIDUE_SETS = 3,
-    STAGES = 2,
     CHANNELS = 4,
     MARGIN = 8 /* columns around */
 };
@@ -20,9 +19,9 @@ enum {
 static const int WINDOW_CRACKS[WINDOWS] = {5, 8, 12, 17, 23, 32};
 static const int CHAIN_STEPS[CHAINS] = {4, 8, 12};
 static const int PLACE_SIZES[PLACE_SETS] = {PLACE_KINDS * 256, PLACE_KINDS * 16, PLACE_KINDS * 256};
-static const int PLACE_STAGES[STAGES] = {PLACE_KINDS * 256, PLACE_KINDS * 256};
+static const int PLACE_STAGES[MIX_STAGES] = {PLACE_KINDS * 256, PLACE_KINDS * 256};
 static const int RESIDUE_SIZES[RESIDUE_SETS] = {CHANNELS * 64, RESIDUE_KINDS * 16, RESIDUE_KINDS * 32};
-static const int RESIDUE_STAGES[STAGES] = {CHANNELS * 64, RESIDUE_KINDS * 32};
+static const int RESIDUE_STAGES[MIX_STAGES] = {CHANNELS * 64, RESIDUE_KINDS * 32};
 
 typedef struct {
     mix_model place, residue;
@@ -39,9 +38,9 @@ typedef struct {
 
 static size_t lay_out(sample_coder *c, int32_t *state)
 {
-    size_t size = mix_lay_out(&c->place, state, PLACES, PLACE_KINDS, PLACE_SETS, PLACE_SIZES, STAGES, PLACE_STAGES);
+    size_t size = mix_lay_out(&c->place, state, PLACES, PLACE_KINDS, PLACE_SETS, PLACE_SIZES, PLACE_STAGES);
     size += mix_lay_out(&c->residue, state ? state + size : NULL, RESIDUES, RESIDUE_KINDS, RESIDUE_SETS, RESIDUE_SIZES,
-                        STAGES, RESIDUE_STAGES);
+                        RESIDUE_STAGES);
     c->quiet = state ? state + size : NULL;
     return size + QUIET * QUIET;
 }
@@ -83,10 +82,10 @@ static int residue_bit(sample_coder *c, int bit, int node, int kind, int channel
     }
     int by_node = channel * 64 + (node < 63 ? node : 63);
     int select[RESIDUE_SETS] = {by_node, kind * 16 + activity, kind * 32 + shape};
-    int stage[STAGES] = {by_node, kind * 32 + shape};
-    int32_t p = mix_predict(&c->residue, kind, select, stage);
+    int stage[MIX_STAGES] = {by_node, kind * 32 + shape};
+    int32_t p = mix_predict(&c->residue, RESIDUES, RESIDUE_SETS, kind, select, stage);
     bit = mix_code(&c->coder, bit, (uint32_t)p);
-    mix_update(&c->residue, bit);
+    mix_update(&c->residue, RESIDUES, RESIDUE_SETS, bit);
     return bit;
 }
 
@@ -257,10 +256,10 @@ static int code_samples(sample_coder *c, const int32_t *given)
                     for (int k = 0; k < PLACES; k++)
                         c->place.slot[k] = mix_find(group[k], (uint32_t)i, check[k]);
                     int select[PLACE_SETS] = {i * 256 + nearby, i * 16 + since_class, i * 256 + (int)(chain >> 24)};
-                    int stage[STAGES] = {i * 256 + nearby, i * 256 + (int)(chain >> 24)};
-                    int32_t p = mix_predict(&c->place, i, select, stage);
+                    int stage[MIX_STAGES] = {i * 256 + nearby, i * 256 + (int)(chain >> 24)};
+                    int32_t p = mix_predict(&c->place, PLACES, PLACE_SETS, i, select, stage);
                     int bit = mix_code(&c->coder, source ? same(source, candidate[i], n) : 0, (uint32_t)p);
-                    mix_update(&c->place, bit);
+                    mix_update(&c->place, PLACES, PLACE_SETS, bit);
                     if (bit)
                         chosen = i;
                 }
