@@ -7,9 +7,9 @@ tuning. Shapes come from segmentations of photographs (Felzenszwalb, SLIC), valu
 
 `depth`     slanted planes in quarters of a disparity, with holes where something is occluded, like measured disparity
 `levels`    a few whole disparities, like disparity of the early days
-`leaves`    many small parts at different depths with ragged borders, in whole disparities, noisy by one
-`flow`      one component of a camera's motion and of moving parts, affine in each, slightly blurred
-`sway`      a smooth field almost without edges, a few parts apart: the other kind of flow
+`leaves`    many small parts at different depths with ragged borders, in whole disparities, some wrong by one
+`flow`      one component of a camera's motion and of moving parts, affine in each
+`sway`      a smooth field with few edges, parts apart with fine hair: another kind of flow
 `plot`      curves, axes, grid and letters, drawn with antialiasing on white
 `comic`     parts of one value each with dark outlines, antialiased, some with gradients
 `flattened` a photograph without its texture (bilateral filter), rounded: soft edges and hard ones
@@ -88,44 +88,33 @@ def levels(photograph: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def leaves(photograph: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """See the module."""
     parts = _parts(photograph + random.normal(0, 3, photograph.shape), 60, 30)
-    plane = 100 + 0.6 * (gaussian_filter(photograph, 12) - 128) + _affine(parts, random, 28, 60)
-    plane += random.normal(0, 0.35, plane.shape)
+    plane = 100 + 0.4 * (gaussian_filter(photograph, 20) - 128) + _affine(parts, random, 28, 30)
     ragged = gaussian_filter(random.normal(size=(2, HEIGHT, WIDTH)), (0, 1, 1)) * 3
     y, x = np.indices(plane.shape)
     y = np.clip(y + np.rint(ragged[0]).astype(int), 0, HEIGHT - 1)
     x = np.clip(x + np.rint(ragged[1]).astype(int), 0, WIDTH - 1)
-    return np.clip(plane[y, x], 0, 255)
+    return np.clip(plane[y, x] + (random.random(plane.shape) < 0.01), 0, 255)
 
 
 def flow(photograph: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """See the module."""
     y, x = _places()
-    parts = _parts(photograph, 500, 500)
-    own = _affine(parts, random, 18, 22)
-    still = random.random(int(parts.max()) + 1) < 0.5
-    field = 128 + 25 * x * y + 18 * x + np.where(still[parts], 0, own)
-    return np.clip(gaussian_filter(field, 0.45), 0, 255)
+    parts = _parts(photograph, 150, 80)
+    own = _affine(parts, random, 14, 22)
+    still = random.random(int(parts.max()) + 1) < 0.6
+    return np.clip(128 + 14 * x * y + 12 * x + np.where(still[parts], 0, own), 0, 255)
 
 
 def sway(photograph: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """See the module."""
     y, x = _places()
-    field = sum(
-        a * np.sin(b * y + c * x + d)
-        for a, b, c, d in zip(
-            random.normal(0, 22, 5),
-            random.normal(0, 2, 5),
-            random.normal(0, 2, 5),
-            6.28 * random.random(5),
-            strict=True,
-        )
-    )
+    waves = random.normal(0, (16, 2, 2, 3), (5, 4))
+    field = sum(a * np.sin(b * y + c * x + d) for a, b, c, d in waves)
     parts = _parts(photograph, 150, 400)
     apart = random.random(int(parts.max()) + 1) < 0.4
-    field = 120 + field + np.where(apart[parts], _affine(parts, random, 12, 25), 0)
-    hair = _parts(photograph, 60, 25)
+    hair = _parts(photograph, 30, 10)
     fine = (np.bincount(hair.ravel())[hair] < 60) & apart[parts]
-    return np.clip(gaussian_filter(field + 9 * fine, 0.5) + 0.3 * gaussian_filter(photograph - 128, 4) / 4, 0, 255)
+    return np.clip(120 + field + np.where(apart[parts], _affine(parts, random, 12, 25), 0) + 14 * fine, 0, 255)
 
 
 def _canvas(grey: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
