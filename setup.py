@@ -19,6 +19,7 @@ SOURCES = [
     "range",
     "samples",
     "region_values",
+    "contour_moves",
     "segmentation",
     "tonal",
     "tree",

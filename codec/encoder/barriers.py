@@ -16,6 +16,7 @@ from dinp.bitstream.steps import grey_levels, nearest_step_index, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
+from dinp.encoder.contour_moves import refined
 from dinp.encoder.levels import FIRST_RENEWAL, cheapest
 from dinp.encoder.pieces import first_keys, grown_keys
 from dinp.encoder.segmentation import Ladder
@@ -190,7 +191,8 @@ def best_outline(plane: np.ndarray, ladder: Ladder, bit_cost: float, ceiling: fl
     """The outline that promises to cost least, of those that the rungs of the ladder lead to."""
     best = None
     for rung in RUNGS:
-        found = outlined(plane, ladder.at(rung * bit_cost), bit_cost, ceiling)
+        labels = refined(plane[None], ladder.at(rung * bit_cost), bit_cost)
+        found = outlined(plane, labels, bit_cost, ceiling)
         if found is not None and (best is None or found.guess < best.guess):
             best = found
     return best

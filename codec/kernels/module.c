@@ -15,6 +15,7 @@ extern PyMethodDef planes_methods[];
 extern PyMethodDef range_methods[];
 extern PyMethodDef sample_methods[];
 extern PyMethodDef region_values_methods[];
+extern PyMethodDef contour_moves_methods[];
 extern PyMethodDef segmentation_methods[];
 extern PyMethodDef tonal_methods[];
 extern PyMethodDef tree_methods[];
@@ -35,6 +36,7 @@ static int add_methods(PyObject *module)
         range_methods,
         sample_methods,
         region_values_methods,
+        contour_moves_methods,
         segmentation_methods,
         tonal_methods,
         tree_methods,
