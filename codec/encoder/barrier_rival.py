@@ -7,13 +7,12 @@ import numpy as np
 
 from dinp.decoder import reconstruct
 from dinp.encoder.barriers import (
-    RUNGS,
     SURE_SHARE,
     BarrierPlane,
     Outline,
-    best_outline,
     encode_outlined,
     outlined,
+    rungs,
 )
 from dinp.encoder.coded import CodedPlane
 from dinp.encoder.placement import ROOT_LOG2, wanted_points
@@ -42,7 +41,9 @@ class BarrierRival:
     def __init__(self, plane: np.ndarray, step: float, depth: int) -> None:
         self._plane, self._step, self._depth = plane, step, depth
         self._bit_cost = BIT_COST * step * step
-        self._ladder = segmentation_ladder(plane[None].astype(np.float64), self._bit_cost)
+        planes = plane[None].astype(np.float64)
+        self._rungs = rungs(planes, segmentation_ladder(planes, self._bit_cost), self._bit_cost)
+        self._outlines: dict[int, Outline] = {}
 
     def cheaper_than_any_tree(self) -> CodedPlane | None:
         """The plane with barriers, where it costs less than a tree can be expected to cost."""
@@ -64,8 +65,13 @@ class BarrierRival:
 
     def _outline(self, ceiling: float) -> Outline | None:
         """The best outline, if the guess of what it costs is not above the ceiling."""
-        outline = best_outline(self._plane, self._ladder, self._bit_cost, ceiling)
-        return outline if outline is not None and outline.guess <= ceiling else None
+        for number, labels in enumerate(self._rungs):
+            if number not in self._outlines:
+                found = outlined(self._plane, labels, self._bit_cost, ceiling)
+                if found is not None:
+                    self._outlines[number] = found
+        best = min(self._outlines.values(), key=lambda outline: outline.guess, default=None)
+        return best if best is not None and best.guess <= ceiling else None
 
     def _below(self, outline: Outline, ceiling: float) -> CodedPlane | None:
         """The plane with the regions of an outline, where it costs less than the ceiling; tried if the guess does."""
@@ -104,10 +110,10 @@ def _shared_outlines(
 ) -> list[Outline] | None:
     """The outlines of one rung of the planes' ladder that promise to cost least, if that is below the ceiling."""
     scaled = np.stack([plane * (steps[0] / step) for plane, step in zip(planes, steps, strict=True)])
-    ladder = segmentation_ladder(scaled.astype(np.float64), costs[0])
+    scaled = scaled.astype(np.float64)
+    ladder = segmentation_ladder(scaled, costs[0])
     best, least = None, ceiling
-    for rung in RUNGS:
-        labels = ladder.at(rung * costs[0])
+    for labels in rungs(scaled, ladder, costs[0]):
         outlines = []
         for number, (plane, cost) in enumerate(zip(planes, costs, strict=True)):
             outlines.append(outlined(plane, labels, cost, least * cost / SURE_SHARE, shared=number > 0))

@@ -187,15 +187,20 @@ def encode_with_barriers(
     return encode_outlined(plane, outline, step, bit_cost, depth=depth, shared=shared)
 
 
-def best_outline(plane: np.ndarray, ladder: Ladder, bit_cost: float, ceiling: float = np.inf) -> Outline | None:
-    """The outline that promises to cost least, of those that the rungs of the ladder lead to."""
-    best = None
-    for rung in RUNGS:
-        labels = refined(plane[None], ladder.at(rung * bit_cost), bit_cost)
-        found = outlined(plane, labels, bit_cost, ceiling)
-        if found is not None and (best is None or found.guess < best.guess):
-            best = found
-    return best
+def rungs(planes: np.ndarray, ladder: Ladder, bit_cost: float) -> list[np.ndarray]:
+    """Regions (H, W) int32 to choose from for planes (P, H, W) float64: some rungs of their ladder, refined."""
+    found: dict[bytes, np.ndarray] = {}
+    for share in RUNGS:
+        labels = ladder.at(share * bit_cost)
+        if labels.tobytes() not in found:
+            found[labels.tobytes()] = refined(planes, labels, bit_cost)
+    return list(found.values())
+
+
+def best_outline(plane: np.ndarray, ladder: Ladder, bit_cost: float) -> Outline:
+    """The outline that promises to cost least, of those that the rungs of a plane's ladder lead to."""
+    outlines = [outlined(plane, labels, bit_cost) for labels in rungs(plane[None], ladder, bit_cost)]
+    return min(outlines, key=lambda outline: outline.guess)
 
 
 def _level_choice(

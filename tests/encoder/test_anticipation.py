@@ -9,7 +9,6 @@ from conftest import photograph, random_tree, smooth_plane
 import dinp
 from dinp.bitstream.structure import known_data_of_mask
 from dinp.encoder.anticipation import anticipated, descended
-from dinp.encoder.barriers import Outline
 from dinp.encoder.placement import EFFORTS, Effort, tune
 from dinp.encoder.planes import encode_planes
 from dinp.encoder.prices import BIT_COST, step_of
@@ -127,16 +126,15 @@ def test_parts_of_a_large_plane_tell_whether_it_helps(factor, named):
 def test_a_plane_is_not_restored_to_learn_that_barriers_cost_more(monkeypatch):
     asked = []
 
-    def dear(plane, ladder, bit_cost, ceiling):
+    def dear(plane, labels, bit_cost, ceiling):
         asked.append(ceiling)
-        return Outline(None, None, np.inf)
 
-    monkeypatch.setattr("dinp.encoder.barrier_rival.best_outline", dear)
+    monkeypatch.setattr("dinp.encoder.barrier_rival.outlined", dear)
     plane = np.full((400, 432), 128.0)
     plane[::3, ::5] += 40
     restoration = Towards(128.0)
     encoded = encode_planes([plane], quality=10, effort=EFFORTS[1], restoration=restoration)
-    assert len(asked) == 2  # with what a tree can be expected to cost, and with what it costs unrestored
+    assert len(set(asked)) == 2  # with what a tree can be expected to cost, and with what it costs unrestored
     assert restoration.seen == [(128, 128)] * 4
     assert encoded.sections[0][0] != encode_planes([plane], quality=10, effort=EFFORTS[1]).sections[0][0]
 
