@@ -30,35 +30,41 @@ def belongs(module, package):
     return module == package or module.startswith(package + ".")
 
 
-# What each room may import of this package beside itself: the table of CONTRIBUTING.md.
-BELOW = ["dinp.errors", "dinp.kernels", "dinp.limits", "dinp.threads", "dinp._version"]
-CODEC = ["dinp.bitstream", "dinp.diffusion", "dinp.encoder", "dinp.pictures", "dinp.entropy"]
-CODEC += ["dinp.assembly", "dinp.decoder", "dinp.restoration", "dinp.tiles", *BELOW]
-ROOMS = {
-    "codec/bitstream": ["dinp.entropy", *BELOW],
-    "codec/diffusion": ["dinp.bitstream.structure", *BELOW],
-    "codec/pictures": ["dinp.bitstream.container", "dinp.bitstream.samples", *BELOW],
-    "codec/encoder": CODEC,
-    "codec/kernels": ["dinp._kernels"],
-    "codec/assembly.py": ["dinp.bitstream", "dinp.pictures", *BELOW],
-    "codec/decoder.py": [
-        "dinp.bitstream",
-        "dinp.diffusion",
-        "dinp.pictures",
-        "dinp.restoration",
-        "dinp.scaling",
-        *BELOW,
-    ],
-    "codec/scaling.py": ["dinp.bitstream", "dinp.diffusion", "dinp.pictures", *BELOW],
-    "codec/restoration.py": ["dinp.entropy.tree", "dinp.tiles", *BELOW],
-    "codec/tiles.py": [],
-    "entropy": ["dinp.errors", "dinp.kernels", "dinp.threads"],
-    "models/networks": CODEC,
-    "models/weights": ["dinp.models.networks", *CODEC],
-    "models/masks": ["dinp.models.networks", "dinp.models.weights", *CODEC],
-}
-FACE = {"codec/__init__.py", "codec/__main__.py", "codec/pillow.py"}  # and codec/cli, codec/many
-PACKAGES = {"codec": "dinp", "models": "dinp.models", "entropy": "dinp.entropy"}
+PACKAGES = {"codec": "dinp", "models": "dinp.models", "entropy": "dinp.entropy", "benchmarks": "dinp.benchmarks"}
+
+
+def name_of(room):
+    top, *rest = room.removesuffix(".py").split("/")
+    return ".".join([PACKAGES[top], *(part for part in rest if part != "__init__")])
+
+
+def rows():
+    """(rooms, what is said of them, what they may import) of each row of the table of CONTRIBUTING.md."""
+    for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            folders, _, what, allowed = (cell.strip() for cell in line.strip("|").split("|"))
+            rooms = [room.removesuffix("/") for room in re.findall(r"`([^`]+)`", folders)]
+            yield [room for room in rooms if room.split("/")[0] in PACKAGES], what, allowed
+
+
+def modules_of(allowed, groups):
+    """Names of modules that a cell like "`dinp.entropy`, the base" stands for."""
+    words = allowed.split(", ")
+    return [name for word in words for name in groups.get(word, [word.strip("`")])]
+
+
+def rooms():
+    """What each room may import of this package beside itself, and the rooms that may import everything."""
+    base = [name_of(room) for some, what, _ in rows() for room in some if what.startswith("the base")]
+    free = [room for some, _, allowed in rows() for room in some if allowed == "everything"]
+    codec = [name_of(room) for some, *_ in rows() for room in some if room.split("/")[0] in ("codec", "entropy")]
+    codec = [name for name in codec if name not in map(name_of, free)]
+    groups = {"the base": base, "the codec": codec, "nothing": []}
+    bound = {room: modules_of(allowed, groups) for some, _, allowed in rows() for room in some if room not in free}
+    return bound, free
+
+
+ROOMS, FREE = rooms()
 
 
 def files_of(room):
@@ -66,15 +72,11 @@ def files_of(room):
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def name_of(room):
-    top, *rest = room.removesuffix(".py").split("/")
-    return ".".join([PACKAGES[top], *rest])
-
-
 def wrong_arrows(path, room):
     """Modules of this package that a file imports though its room may not."""
     allowed = [name_of(room), *ROOMS[room]]
-    return [m for m in imports(path) if belongs(m, "dinp") and not any(belongs(m, package) for package in allowed)]
+    own = [m for m in imports(path) if belongs(m, "dinp") and m not in allowed]
+    return [m for m in own if not any(belongs(m, package) for package in allowed if package != "dinp")]  # the API alone
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -92,7 +94,7 @@ def test_an_arrow_drawn_the_wrong_way_is_seen(tmp_path):
 
 @pytest.mark.parametrize(("top", "foreign"), [("codec", ["torch"]), ("entropy", ["torch", "scipy", "pyamg"])])
 def test_below_the_face_nothing_imports_torch(top, foreign):
-    face = {ROOT / name for name in FACE} | set(files_of("codec/cli") + files_of("codec/many"))
+    face = {path for room in FREE for path in files_of(room)}
     paths = [path for path in files_of(top) if path not in face]
     assert paths
     for path in paths:
@@ -106,11 +108,21 @@ def test_models_know_neither_the_benchmarks_nor_the_command():
             assert not any(belongs(module, package) for package in ("dinp.benchmarks", "dinp.cli")), path
 
 
-def test_every_module_of_the_codec_has_a_room_or_is_the_face():
-    """What may import everything is named here, so that a new file is seen."""
-    face = {"__init__.py", "__main__.py", "_version.py", "errors.py", "limits.py", "pillow.py", "threads.py"}
-    homes = {path for room in ROOMS for path in files_of(room)} | set(files_of("codec/cli") + files_of("codec/many"))
-    assert {path.name for path in files_of("codec") if path not in homes} == face
+def test_every_module_has_a_row_in_the_table():
+    homes = {path for room in [*ROOMS, *FREE] for path in files_of(room)}
+    modules = [path for top in PACKAGES for path in files_of(top)]
+    folders = {ROOT / "codec/__init__.py", ROOT / "entropy/__init__.py"}
+    assert len(modules) > 100
+    assert {str(path) for path in modules if path not in homes | folders} == set()
+
+
+def test_the_table_names_only_what_there_is():
+    for room in [*ROOMS, *FREE]:
+        assert files_of(room), room
+    known = {name_of(str(path.relative_to(ROOT))) for top in PACKAGES for path in files_of(top)} | {"dinp._kernels"}
+    assert {name for names in ROOMS.values() for name in names} <= known
+    assert {"dinp.errors", "dinp.kernels"} < set(ROOMS["entropy"])
+    assert "dinp.encoder" not in ROOMS["codec/bitstream"]
 
 
 def test_every_room_says_what_lives_there():
@@ -121,11 +133,8 @@ def test_every_room_says_what_lives_there():
 
 def test_every_room_is_installed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {
-        path.parent for top in ("codec", "models", "entropy", "benchmarks") for path in (ROOT / top).rglob("*.py")
-    }
-    tops = PACKAGES | {"benchmarks": "dinp.benchmarks"}
-    names = {".".join([tops[f.relative_to(ROOT).parts[0]], *f.relative_to(ROOT).parts[1:]]) for f in folders}
+    folders = {path.parent for top in PACKAGES for path in files_of(top)}
+    names = {name_of(str(folder.relative_to(ROOT))) for folder in folders}
     assert names == set(project["packages"])
 
 

@@ -1,7 +1,7 @@
 """Files of numbers rather than pictures: NumPy's .npy, portable float maps (.pfm), Middlebury optic flow (.flo).
 
 ending  content                                                       holes
-.npy    an array as `dinp.pictures.picture` takes it                  what is not finite
+.npy    an array as `dinp.pictures.intake` takes it                    what is not finite
 .pfm    "PF" RGB or "Pf" grey, 32-bit floats, rows from the bottom    what is not finite
 .flo    two planes of 32-bit floats, u and v                          where one is above 10^9, or not finite
 """

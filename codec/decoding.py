@@ -1,0 +1,84 @@
+"""Decoding of a whole file: to the picture as it was coded, at any of some scales, and notices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dinp.checks import as_bytes, is_number
+from dinp.errors import DinpError
+from dinp.limits import MAX_PIXELS, check_size
+
+if TYPE_CHECKING:
+    from dinp.pictures.picture import Picture
+    from dinp.restoration import Restoration
+
+SCALES = (0.125, 0.25, 0.5, 1, 2, 4)
+
+
+def decode_with_notices(
+    data: bytes,
+    *,
+    restore: bool | None = None,
+    scale: float = 1,
+    max_pixels: int = MAX_PIXELS,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Picture, list[str]]:
+    """Like `decode`, but returns the picture as it is coded, and the notices instead of warning of them."""
+    data = as_bytes(data)
+    from dinp.bitstream.container import unpack
+
+    exponent = _exponent(scale)
+    container = unpack(data, max_pixels=max_pixels)
+
+    from dinp.assembly import assembled, beside, is_bound, lossless_picture
+
+    if exponent and is_bound(container):
+        from dinp.pictures.sizes import resized
+
+        check_size(container.width * max(1, scale), container.height * max(1, scale), max_pixels)
+        picture, notices = decode_with_notices(data, restore=restore, max_pixels=max_pixels, progress=progress)
+        return resized(picture, exponent), notices
+    picture = lossless_picture(container)
+    if picture is not None:
+        return picture, []
+
+    from dinp.decoder import decode_planes, is_sparse
+    from dinp.models import shipped_restoration
+
+    restorations: Callable[[int], Restoration] | None = None if restore is False else shipped_restoration
+    exponents = None
+    if exponent:
+        check_size(container.width * max(1, scale), container.height * max(1, scale), max_pixels)
+        whole = container.shapes[0]
+        exponents = [exponent + (shape != whole) for shape in container.shapes]  # halved chroma has to grow less
+        if exponent < 0 and restore is None:
+            restorations = None
+    if restorations is not None and restore is None and is_sparse(container.width * container.height, len(data)):
+        restorations = _left_out
+    depths, own_steps = beside(container)
+    planes, missing = decode_planes(
+        list(container.sections),
+        container.shapes,
+        depths=depths,
+        own_steps=own_steps,
+        restorations=restorations,
+        exponents=exponents,
+        progress=progress,
+    )
+    if exponent > 0:  # halved chroma of an odd side has more
+        height, width = planes[0].shape
+        planes = [plane[:height, :width] for plane in planes]
+    return assembled(planes, container), [f"{reason}: the picture is shown without" for reason in missing]
+
+
+def _exponent(scale: float) -> int:
+    """log2 of a scale; DinpError for others than those of SCALES."""
+    if not is_number(scale) or scale not in SCALES:
+        raise DinpError(f"a scale must be one of {', '.join(map(str, SCALES))}, not {scale!r}")
+    return round(math.log2(scale))
+
+
+def _left_out(version: int) -> Restoration:
+    raise DinpError("restoration of so large a picture from so small a file is left out unless asked for")
