@@ -8,6 +8,7 @@ HOMES = {
     "rd": ("dinp.benchmarks.rd.command:rd", "Measure rate against distortion, next to other codecs."),
     "smooth": ("dinp.benchmarks.rd.smooth:smooth", "Measure piecewise smooth pictures."),
     "lossless": ("dinp.benchmarks.rd.lossless:lossless", "Measure files without loss."),
+    "arrays": ("dinp.benchmarks.rd.arrays:arrays", "Measure chunks of depth and elevation arrays."),
     "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes."),
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
