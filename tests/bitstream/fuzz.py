@@ -32,6 +32,10 @@ def seeds() -> list[bytes]:
     depth[5:12, 8:20] = 0
     flow = np.dstack([np.sin(x / 9), np.cos(y / 5)]).astype(np.float32)
     flow[3:9, 30:40] = np.nan
+    zones = np.select([np.hypot(y - 18, x - 20) < 14, x + 2 * y > 90, y < 9], [30, 200, 90], 120).astype(np.uint8)
+    slanted = np.where(zones == 120, 100 + x, zones).astype(np.uint8)
+    drawn = np.dstack([zones, zones[::-1], 255 - zones])
+    noisy = np.clip(grey + rng.normal(0, 4, grey.shape), 0, 255).astype(np.uint8)
     files = [path.read_bytes() for path in sorted(GOLDEN.glob("*.dinp"))]
     for picture, options in (
         (depth, {"quality": 60}),
@@ -42,8 +46,23 @@ def seeds() -> list[bytes]:
         (rgb, {"chroma": "444", "quality": 70}),
         (np.full((90, 70), 77, np.uint8), {}),
         (grey, {"mask": rng.random(grey.shape) < 0.1}),
+        (zones, {"quality": 40}),
+        (np.kron(slanted, np.ones((2, 2), np.uint8)), {"quality": 90}),
+        (drawn, {"quality": 60, "chroma": "444"}),
     ):
         files.append(dinp.encode(picture, effort=1, restore=False, **options))
+    for picture in (
+        zones.astype(np.uint16) * 9,
+        drawn,
+        noisy,
+        np.dstack([noisy, noisy[::-1], 255 - noisy]),
+        depth,
+        flow,
+    ):
+        files.append(dinp.encode(picture, lossless=True))
+    files += [dinp.encode(picture, max_error=3) for picture in (noisy, depth)]
+    found = {plane.get("structure") for file in files for plane in dinp.info(file)["planes"]}
+    assert {"tree", "free mask", "barriers"} <= found
     return files
 
 
