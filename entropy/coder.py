@@ -130,6 +130,11 @@ class RangeEncoder(_Account):
             half = np.full(int(alive.sum()), ONE // 2)
             self.encode_bits((excess[alive] >> k) & 1, half, kind)
 
+    @property
+    def moves(self) -> int:
+        """How often the state moved on."""
+        return self._position()[0]
+
     def finish(self) -> bytes:
         """The stream, with as few tail bytes as still decode to the same symbols."""
         moves, span = self._position()

@@ -46,7 +46,7 @@ from dinp.entropy.value_coder import tables
 from dinp.kernels import kernels
 
 KIND = "first"
-PER_BIT = 16  # regions that a bit of the stream can make at most, by this format's rule
+PER_BIT = 256  # regions that a bit of the stream can make at most, by this format's rule
 MIRRORED = (1, 0, 1, 0)
 RADII = (1, 1, 3, 3)
 EXPERTS, GROUPS, STEPS, SCALES, RUNS = 7, 4, 9, 36, 8

@@ -94,4 +94,4 @@ def test_constants_of_barriers_are_those_of_the_document():
     assert (barriers.REGION_STEP, barriers.FINEST_AREA_LOG2, barriers.MOST_SHIFT) == (2, 10, 8)
     assert (barriers.FINE_AREA, barriers.FINE_STEP) == (256, 32)
     assert (division_coder.BATCH, division_coder.PRIOR_SET, division_coder.PRIOR_ALL) == (16, 2, 8)
-    assert first_values.PER_BIT == 16
+    assert 32 * first_values.PER_BIT == 8192

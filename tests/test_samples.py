@@ -1,6 +1,7 @@
 """Samples of any kind, holes, largest errors and alpha, through the public API."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -184,11 +185,21 @@ def test_numbers_must_be_numbers(name):
         dinp.encode(RGB, **{name: "500"})
 
 
-def test_more_quality_is_not_worse_on_a_checkerboard():
-    board = ((X[:32, :32] + Y[:32, :32]) % 2 * 255).astype(np.uint8)
-    worse = dinp.encode_with_report(board, quality=30)
-    better = dinp.encode_with_report(board, quality=40)
-    assert better.psnr >= worse.psnr
+@pytest.mark.parametrize("width", [1, 4])
+def test_more_quality_is_not_worse_on_a_checkerboard(width):
+    board = ((X[:32, :32] // width + Y[:32, :32] // width) % 2 * 255).astype(np.uint8)
+    found = [dinp.encode_with_report(board, quality=quality, effort=1) for quality in (20, 45, 60, 95)]
+    assert all(better.psnr >= worse.psnr for worse, better in pairwise(found))
+    assert np.array_equal(dinp.decode_array(found[-1].data), board)
+    assert len(found[-1].data) < 60
+
+
+def test_thin_lines_of_many_small_regions_are_exact_at_any_quality():
+    lines = np.where((np.abs(X - Y) % 17 == 0) | ((X + Y) % 23 == 0), 0, 255).astype(np.uint8)  # steps of single pixels
+    for quality in (15, 35, 60):
+        data = dinp.encode(lines, quality=quality, effort=1)
+        assert dinp.info(data)["planes"][0]["regions"] > 100
+        assert np.array_equal(dinp.decode_array(data), lines)
 
 
 @pytest.mark.parametrize("corner", [False, True])

@@ -7,7 +7,7 @@ r"""The stream of a plane with barriers: cracks, divisions, first and other valu
    pieces of cells of side 128, 64, ... 4, in their order (`dinp.entropy.division_coder`). Absent where the header says
    that no region is divided.
 3. The first value of each region, that of its largest piece (ties: the first piece), in bases (`region_steps`), in
-   coding order (`dinp.entropy.first_values`). There must be at most 16 regions for each bit of the range-coded stream
+   coding order (`dinp.entropy.first_values`). There must be at most 256 regions for each bit of the range-coded stream
    that can still come (`RangeDecoder.expect`).
 4. The other values of divided regions: levels, predicted from values of the same region only
    (`dinp.entropy.region_order`, `dinp.entropy.value_coder`); the step of each is that of a cell whose side is that of
@@ -25,10 +25,10 @@ from dinp.bitstream.regions import Level, Pieces, divide, known_data_of_pieces, 
 from dinp.bitstream.steps import GREY, STEP_TABLE, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.bitstream.varint import decode_varint, encode_varint
-from dinp.entropy.coder import RangeDecoder, RangeEncoder
+from dinp.entropy.coder import SURPLUS, RangeDecoder, RangeEncoder
 from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks, regions_of
 from dinp.entropy.division_coder import DivisionModel, decode_divisions, encode_divisions
-from dinp.entropy.first_values import coding_order, decode_region_values, encode_region_values
+from dinp.entropy.first_values import PER_BIT, coding_order, decode_region_values, encode_region_values
 from dinp.entropy.region_order import Groups
 from dinp.entropy.value_coder import LevelsOf, decode_values, encode_values
 from dinp.errors import DinpError
@@ -76,7 +76,7 @@ def encode_barrier_stream(
     *,
     own_cracks: bool = True,
     fine: bool = False,
-) -> tuple[bytes, np.ndarray, np.ndarray, dict[str, float]]:
+) -> tuple[bytes | None, np.ndarray, np.ndarray, dict[str, float]]:
     """Code pieces, and values that are chosen on the way.
 
     Parameters
@@ -102,6 +102,7 @@ def encode_barrier_stream(
     Returns
     -------
     bytes
+        None where they are too few for so many regions (a rule that bounds a decoder's work).
     first : (r,) int64
         First values of the regions in units.
     levels : (n,) int64
@@ -120,6 +121,8 @@ def encode_barrier_stream(
             return flags
 
         divide(pieces.labels, code)
+    # what `decode_region_values` expects
+    least = 4 * (-(-pieces.regions // (32 * PER_BIT)) - 1 + encoder.moves) - SURPLUS
     order, base, shift, top = _first_values(pieces, step_index, depth, fine=fine)
     grey = GREY << depth
     at, r = order.region, pieces.regions
@@ -132,8 +135,10 @@ def encode_barrier_stream(
     if levels.size > r:
         levels = encode_values(encoder, then(first / grey), *_others(pieces, known, step_index, first))
     information = {"cracks": 8.0 * len(cracks)} | encoder.information
+    if least > 4 * encoder.moves + 8:  # bytes that a stream may have
+        return None, first, levels, information
     head = encode_varint(len(cracks)) + cracks if own_cracks else b""
-    return head + encoder.finish(), first, levels, information
+    return head + encoder.finish().ljust(least, b"\0"), first, levels, information
 
 
 def decode_barrier_stream(

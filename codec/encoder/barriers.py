@@ -21,7 +21,6 @@ from dinp.encoder.levels import FIRST_RENEWAL, cheapest
 from dinp.encoder.pieces import first_keys, grown_keys
 from dinp.encoder.segmentation import Ladder
 from dinp.entropy.crack_coder import cracks_of, encode_cracks
-from dinp.entropy.first_values import PER_BIT
 from dinp.entropy.order import Pass
 from dinp.entropy.value_coder import Distributions, LevelsOf
 
@@ -74,15 +73,15 @@ class BarrierPlane:
     """A plane coded with barriers: its code and stream, information content by kind, and what a decoder gets."""
 
     code: PlaneCode
-    stream: bytes
+    stream: bytes | None
     known: KnownData
     information: dict[str, float]
     reconstruction: np.ndarray
 
     @property
     def is_allowed(self) -> bool:
-        """Whether its stream is long enough for its regions (a rule that bounds a decoder's work)."""
-        return self.code.structure.regions <= PER_BIT * self.information["first"]
+        """Whether there can be a stream for so many regions (a rule that bounds a decoder's work)."""
+        return self.stream is not None
 
     @property
     def section(self) -> bytes:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -43,7 +43,8 @@ ALPHA_QUALITY = 60  # at least
 ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
 HALVING_LOSS = 8.0  # mean squared error of halved chroma alone from which on whole chroma is tried; Kodak: 0.6 to 5.7
 MOST_FOR_ERROR = 3.0
-SMALL_DRAWING = 1 << 17  # pixels
+SMALL_DRAWING = 1 << 17  # samples
+PATIENCE, TRIAL_STEP, MOST_TRIALS = 2, 5.0, 9  # lower qualities that are tried of small drawings
 CHROMA = {"auto": None, "420": COLOUR_420, "444": COLOUR_444}
 _MARGIN = 1e-3  # of the wanted error of floats: what rounding to their type may do
 
@@ -90,29 +91,54 @@ def encode_picture(
         The quality is out of range, the wanted error too small, or a part too large for the format.
     """
 
-    def coded(layout: int, start: CodedPicture | None, quality: float = quality) -> CodedPicture:
+    def coded(layout: int, start: CodedPicture | None, quality: float) -> CodedPicture:
         return _coded(picture, layout, quality, wish, tree_model, restoration, start, progress)
 
-    if start is None and picture.layout == GREY and _may_be_worse(picture):
-        # which settings meet the values of a drawing is partly luck: a lower one that does better in less is taken
-        tried = [coded(GREY, None, lower) for lower in (quality, quality - 10, quality - 20) if lower >= 0]
-        best = tried[0]
-        for other in tried[1:]:
-            if len(other.data) <= len(best.data) and _error_of(picture, other) <= _error_of(picture, best):
-                best = other
-        return best
+    if start is None and _may_be_worse(picture):
+        return _never_worse(picture, partial(_with_layout, picture, coded, wish, start), quality)
+    return _with_layout(picture, coded, wish, start, quality)
+
+
+def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], quality: float) -> CodedPicture:
+    """The best, by error and then by bytes, of a drawing's codings at a quality and lower ones.
+
+    Which settings meet the values of a drawing is partly luck. Lower ones are tried until PATIENCE of them in a row are
+    worse.
+    """
+    best, least, worse = None, 0.0, 0
+    for number in range(MOST_TRIALS):
+        lower = quality - number * TRIAL_STEP
+        if lower < 0 or worse == PATIENCE:
+            break
+        found = code(lower)
+        error = _squared_error(picture, found.decoded)
+        if best is None or (error, len(found.data)) < (least, len(best.data)):
+            best, least, worse = found, error, 0
+        else:
+            worse += 1
+    return best
+
+
+def _with_layout(
+    picture: Picture,
+    coded: Callable[[int, CodedPicture | None, float], CodedPicture],
+    wish: Wish,
+    start: CodedPicture | None,
+    quality: float,
+) -> CodedPicture:
+    """The picture in the layout that suits it."""
     if picture.layout != COLOUR_420:
-        return coded(picture.layout, start)
+        return coded(picture.layout, start, quality)
     layout = CHROMA[wish.chroma]
     if layout is not None:
-        return coded(layout, start)
+        return coded(layout, start, quality)
     if start is not None and start.container.layout == COLOUR_444:
-        return coded(COLOUR_444, start)
-    halved = coded(COLOUR_420, start)
+        return coded(COLOUR_444, start, quality)
+    halved = coded(COLOUR_420, start, quality)
     step = step_of(quality, picture.format.depth)
     if _halving_loss(picture) < max(HALVING_LOSS, step * step / 4):
         return halved
-    whole = coded(COLOUR_444, None)
+    whole = coded(COLOUR_444, None, quality)
     costs = [_squared_error(picture, c.decoded) / 3 + BIT_COST * step * step * 8 * len(c.data) for c in (halved, whole)]
     return halved if costs[0] <= costs[1] else whole
 
@@ -120,11 +146,7 @@ def encode_picture(
 def _may_be_worse(picture: Picture) -> bool:
     """Whether a picture is a small drawing, of which a lower quality may by luck be better."""
     small = picture.samples.size <= SMALL_DRAWING and picture.format == EIGHT_BITS
-    return small and is_drawing(picture.samples.astype(np.float64))
-
-
-def _error_of(picture: Picture, coded: CodedPicture) -> float:
-    return _squared_error(picture, coded.decoded)
+    return small and all(is_drawing(channel.astype(np.float64)) for channel in picture.channels)
 
 
 def _coded(
