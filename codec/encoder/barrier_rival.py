@@ -19,7 +19,7 @@ from dinp.encoder.own_steps import is_drawing
 from dinp.encoder.placement import ROOT_LOG2, wanted_points
 from dinp.encoder.prices import BIT_COST, cost_of
 from dinp.encoder.pyramid import detail_gains
-from dinp.encoder.segmentation import segmentation_ladder
+from dinp.encoder.segmentation import flat_zones, numbered, segmentation_ladder
 
 SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
 FLAT_SHARE = 0.6  # of the pairs of neighbours that are alike: with fewer, barriers are not tried
@@ -71,7 +71,7 @@ class BarrierRival:
         size = len(tree.section)
         outline = self._outline(self._cost(tree.plain(), size))
         if outline is None and is_small_drawing(self._plane):  # whose contours may be far cheaper than guessed
-            outline = outlined(self._plane, self._ladder.at(0.0), self._bit_cost)
+            outline = outlined(self._plane, numbered(flat_zones(self._plane[None])), self._bit_cost)
             outline = outline and replace(outline, guess=0.0)
         found = self._below(outline, self._cost(tree.show(), size)) if outline is not None else None
         return replace(found, trial=tree.trial) if found is not None else None
