@@ -11,6 +11,7 @@ What they need is imported when they are called: the first import is quick. None
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
 import time
@@ -134,7 +135,8 @@ def encode_with_report(
     if mask is not None:
         check_mask(mask, picture.samples.shape[:2])
 
-    from dinp.encoder.lossless import diffusion_may_win, encode_nearly
+    from dinp.bitstream.samples import EIGHT_BITS
+    from dinp.encoder.lossless import diffusion_may_win, encode_nearly, samples_instead
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
     from dinp.encoder.placement import EFFORTS
     from dinp.encoder.targets import psnr_target, search, size_target
@@ -166,11 +168,15 @@ def encode_with_report(
         near = encode_nearly(picture, max_error) if mask is None else None
         if near is not None and not diffusion_may_win(picture, max_error, len(near[0])):
             return encoding_of_samples(picture, *near, start)
-        result = for_error(code, picture, max_error)
+        result = for_error(code, picture, max_error, math.inf if near is None else len(near[0]))
         if near is not None and len(near[0]) <= len(result.data):
             return encoding_of_samples(picture, *near, start)
     else:
         result = code(50 if quality is None else quality, None)
+        if mask is None and max_error is None and picture.format != EIGHT_BITS:
+            better = samples_instead(picture, result.decoded, len(result.data))
+            if better is not None:
+                return encoding_of_samples(picture, *better, start)
     seconds = time.perf_counter() - start
     return Encoding(result.data, picture, result.coded.density, seconds, picture.notices, lambda: result.decoded)
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 import dinp
 from dinp.bitstream.sidecars import CONTOURS, FLAGS, mask_stream, read_mask_stream
+from dinp.encoder.picture import error_of
 from dinp.entropy.crack_coder import cracks_of, encode_cracks
 from dinp.errors import DinpError
 
@@ -36,6 +37,28 @@ def test_depth_keeps_its_unit_and_its_holes(as_image):
     assert encoding.notices == ()
     assert dinp.decode(encoding.data).mode == "I;16"
     assert len(encoding.data) < mm.nbytes / 8
+
+
+@pytest.mark.parametrize("kind", ["flat", "noisy"])
+def test_depth_has_barriers_at_the_edges_of_objects(kind):
+    y, x = np.mgrid[:96, :128]
+    mm = np.where(x < 50, 900 + 2 * y * (kind == "noisy"), 2600)
+    mm = np.where((y - 50) ** 2 + (x - 80) ** 2 < 500, 1500, mm)
+    mm += np.random.default_rng(1).integers(-3, 4, mm.shape) * (kind == "noisy")
+    mm = np.where((y > 70) & (x < 30), 0, mm).astype(np.uint16)
+    encoding = dinp.encode_with_report(mm, quality=50, effort=1)
+    assert dinp.info(encoding.data)["planes"][0]["structure"] == "barriers"
+    back = dinp.decode_array(encoding.data)
+    assert np.array_equal(back == 0, mm == 0)
+    assert np.abs(back.astype(int) - mm).max() <= (0 if kind == "flat" else 1700 * error_of(50))
+    assert len(encoding.data) < 250
+
+
+def test_a_slope_is_coded_by_its_samples():
+    encoding = dinp.encode_with_report(depth_in_millimetres(), quality=75, effort=1)
+    assert dinp.info(encoding.data)["lossless"]["units"][0] > 1
+    assert len(encoding.data) < 150
+    assert encoding.psnr > 55
 
 
 @pytest.mark.parametrize("most", [0, 1, 30])

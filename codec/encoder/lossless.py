@@ -1,5 +1,6 @@
 """Encoding of a whole picture whose samples come back exactly, or near enough, without diffusion."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,10 +21,11 @@ from dinp.bitstream.container import (
 from dinp.bitstream.lattice import MAX_MARKS, Lattice, lattices_for
 from dinp.bitstream.lossless import encode_lossless
 from dinp.bitstream.samples import FLOAT
-from dinp.pictures.picture import Picture, errors
+from dinp.pictures.picture import Picture, errors, picture_psnr
 
 MUCH = 2.5  # bits a sample of 8 bits, from which on a picture is not one for this codec
 SMALL = 4096  # pixels, below which that is not told
+_SHARES = (1.0, 0.85)  # of the error that should do
 MOST_NEAR = 1.0  # bits a sample, above which diffusion never took fewer
 
 
@@ -62,6 +64,25 @@ def encode_nearly(picture: Picture, most: float) -> tuple[bytes, Container, Pict
     return pack(container), container, shown
 
 
+def samples_instead(picture: Picture, shown: Picture, size: int) -> tuple[bytes, Container, Picture] | None:
+    """As `encode_nearly`, with errors that keep the PSNR and the largest error of `shown`; in at most `size` bytes.
+
+    None where it takes more: where samples have noise, which diffusion leaves out.
+    """
+    found = [errors(picture, shown, number) for number in range(len(picture.channels))]
+    largest = max(float(np.abs(error).max()) for error in found)
+    square = min(float(np.mean(error**2)) for error in found)
+    step = 0 if picture.format.type == FLOAT else 1
+    uniform = (math.sqrt(step + 12 * square) - step) / 2  # the largest of errors with that mean square
+    for share in _SHARES:
+        coded = encode_nearly(picture, min(largest, share * uniform))
+        if len(coded[0]) > size:
+            break
+        if picture_psnr(picture, coded[2]) >= picture_psnr(picture, shown):
+            return coded
+    return None
+
+
 def _on_lattices(picture: Picture, most: float) -> tuple[list[np.ndarray], list[Lattice | None], np.ndarray] | None:
     """Numbers of each channel's samples in its lattice, the lattices, and the samples; None where there is none."""
     coded, lattices, shown = [], [], []
@@ -73,7 +94,7 @@ def _on_lattices(picture: Picture, most: float) -> tuple[list[np.ndarray], list[
             found = lattices_for(*picture.range(number), most, marks, picture.format.dtype)
         if not found:
             return None
-        lattice = min(found, key=lambda one: _changes(one.nearest(channel, masks))) if len(found) > 1 else found[0]
+        lattice = min(found, key=lambda one: changes(one.nearest(channel, masks))) if len(found) > 1 else found[0]
         numbers = lattice.nearest(channel, masks)
         unseen = picture.unseen(number)
         if unseen is not None and not marks:
@@ -84,7 +105,7 @@ def _on_lattices(picture: Picture, most: float) -> tuple[list[np.ndarray], list[
     return coded, lattices, shown[0] if picture.samples.ndim == 2 else np.stack(shown, axis=-1)
 
 
-def _changes(numbers: np.ndarray) -> int:
+def changes(numbers: np.ndarray) -> int:
     """How many pixels differ from the one on their left or above: what most bits are needed for."""
     return int(np.count_nonzero(numbers[:, 1:] != numbers[:, :-1]) + np.count_nonzero(numbers[1:] != numbers[:-1]))
 

@@ -43,6 +43,7 @@ ALPHA_QUALITY = 60  # at least
 ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
 HALVING_LOSS = 8.0  # mean squared error of halved chroma alone from which on whole chroma is tried; Kodak: 0.6 to 5.7
 MOST_FOR_ERROR = 3.0
+FAR = 2.0
 SMALL_DRAWING = 1 << 17  # samples
 PATIENCE, TRIAL_STEP, MOST_TRIALS = 2, 5.0, 9  # lower qualities that are tried of small drawings
 CHROMA = {"auto": None, "420": COLOUR_420, "444": COLOUR_444}
@@ -291,8 +292,11 @@ def largest_error(picture: Picture, decoded: Picture) -> float:
 Search = Callable[[float, "CodedPicture | None"], CodedPicture]
 
 
-def for_error(code: Search, picture: Picture, most: float) -> CodedPicture:
-    """The smallest file, of a few, that keeps a largest error: how much the sections say, the residual need not."""
+def for_error(code: Search, picture: Picture, most: float, rival: float) -> CodedPicture:
+    """The smallest file, of a few, that keeps a largest error: how much the sections say, the residual need not.
+
+    The search ends with the first where that takes FAR times the bytes of a `rival`.
+    """
     low, high = max(picture.format.ranges, key=lambda pair: pair[1] - pair[0])
     grey = 255 * max(most, 0.5 if picture.format.type != FLOAT else most) / max(high - low, 1e-300)
     depth = picture.format.depth
@@ -301,6 +305,8 @@ def for_error(code: Search, picture: Picture, most: float) -> CodedPicture:
         return float(np.clip(100 * (6 - math.log2(steps * grey)) / (6 + depth), 0, 100)) if grey < 1e9 else 0.0
 
     best = code(quality(8), None)
+    if len(best.data) > FAR * rival:
+        return best
     for direction in (2.0, 0.5):
         factor, previous = 8 * direction, best
         while 0.5 <= factor <= 128 and quality(factor) != quality(factor / direction):

@@ -544,7 +544,8 @@ def test_sixteen_bits_and_a_largest_error(folder):
         assert image.mode == "I;16"
         assert np.abs(np.asarray(image).astype(int) - depth_map()).max() <= 2
     report = dinp_command("info", "depth.dinp").stdout
-    assert "12-bit unsigned samples, 500 to 2205; HOLES" in report
+    assert "12-bit unsigned samples, 500 to 2205; LOSSLESS" in report
+    assert "samples in steps of 5" in report
 
 
 @pytest.mark.parametrize("ending", [".npy", ".pfm", ".flo"])
