@@ -7,7 +7,8 @@ from setuptools import Extension, setup
 
 SOURCES = [
     "binarisation",
-    "colours",
+    "colour_transform",
+    "contour_moves",
     "cracks",
     "flags",
     "krylov",
@@ -15,11 +16,10 @@ SOURCES = [
     "multigrid",
     "network",
     "order",
-    "planes",
     "range",
-    "samples",
+    "region_colours",
     "region_values",
-    "contour_moves",
+    "samples",
     "segmentation",
     "tonal",
     "tree",

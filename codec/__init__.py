@@ -79,7 +79,7 @@ def encode_with_report(
     Parameters
     ----------
     image : PIL image or ndarray
-        A Pillow image (`dinp.pictures.planes` tells which modes are taken, converted or refused), or an array
+        A Pillow image (`dinp.pictures.modes` tells which modes are taken, converted or refused), or an array
         (`dinp.pictures.intake` tells which). Conversions are told by a `DinpNotice` warning.
     quality : float, optional
         0 (smallest file) to 100 (best picture); 50 where neither it nor a target is given.

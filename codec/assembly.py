@@ -26,9 +26,9 @@ from dinp.bitstream.container import (
 from dinp.bitstream.samples import EIGHT_BITS
 from dinp.bitstream.sidecars import read_holes, read_mask_stream, read_residual, read_steps
 from dinp.errors import DinpError
+from dinp.pictures.colour_transform import merge_planes
 from dinp.pictures.metadata import CICP_BYTES, Metadata, deflated, inflated
 from dinp.pictures.picture import Holes, Palette, Picture
-from dinp.pictures.planes import merge_planes
 
 if TYPE_CHECKING:
     from dinp.bitstream.lossless import LosslessReport

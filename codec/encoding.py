@@ -30,7 +30,7 @@ class Encoding:
     seconds : float
         Wall-clock time of the encoding.
     notices : tuple of str
-        What was converted before coding, see `dinp.pictures.planes`.
+        What was converted before coding, see `dinp.pictures.modes`.
     show : callable
         Makes what `decode` makes of the file, which an encoding does not need: so it is made when first asked for.
     """

@@ -22,7 +22,7 @@ from dinp.benchmarks.rd.own import Dinp
 from dinp.benchmarks.rd.runs import MODES, Results, Task, pictures_in, run_tasks
 from dinp.benchmarks.readme import END, replace_section
 from dinp.cli import progress
-from dinp.cli.options import NAMES, NUMBERS, PATH, Number
+from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH, Number
 from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
@@ -46,15 +46,15 @@ def rd() -> None:
 @click.option("--mode", type=click.Choice((*MODES, "both")), default="both", show_default=True)
 @click.option(
     "--codecs",
-    type=NAMES,
+    type=NAME_LIST,
     default=",".join(COMPARED),
     show_default=True,
     help="Also dinp1, dinp3, dinp1-plain, dinp3-plain, heic.",
 )
 @click.option(
-    "--qualities", type=NUMBERS, help=f"Settings of dinp.  [default: {','.join(map(str, CODECS['dinp'].settings))}]"
+    "--qualities", type=NUMBER_LIST, help=f"Settings of dinp.  [default: {','.join(map(str, CODECS['dinp'].settings))}]"
 )
-@click.option("--metrics", type=NAMES, default=",".join(METRICS), show_default=True)
+@click.option("--metrics", type=NAME_LIST, default=",".join(METRICS), show_default=True)
 @click.option(
     "--max-bpp",
     type=Number(0, above=True),
@@ -115,7 +115,7 @@ def run(
 @click.option(
     "--metric", type=click.Choice(tuple(METRICS)), default="psnr", show_default=True, help="To compare codecs by."
 )
-@click.option("--qualities", type=NUMBERS, help="Settings of dinp to list.  [default: all]")
+@click.option("--qualities", type=NUMBER_LIST, help="Settings of dinp to list.  [default: all]")
 @click.option("--per-picture", is_flag=True, help="Add the BD-rates on each picture.")
 @click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {MARKER} and {END}.")
 def table(
@@ -141,7 +141,7 @@ def table(
 @rd.command()
 @_results
 @click.option("--out", type=PATH, required=True, metavar="FOLDER", help="For the plots.")
-@click.option("--metrics", type=NAMES, default=",".join(METRICS), show_default=True)
+@click.option("--metrics", type=NAME_LIST, default=",".join(METRICS), show_default=True)
 def plot(results: tuple[Path, ...], out: Path, metrics: tuple[str, ...]) -> None:
     """Write curves as PNG."""
     from dinp.benchmarks.rd import plots
@@ -157,9 +157,9 @@ def plot(results: tuple[Path, ...], out: Path, metrics: tuple[str, ...]) -> None
 @_results
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="HTML file.")
 @click.option("--pictures", type=PATH, required=True, metavar="FOLDER", help="The pictures that were measured.")
-@click.option("--show", type=NAMES, default=(), help="Pictures to show.  [default: the first three]")
+@click.option("--show", type=NAME_LIST, default=(), help="Pictures to show.  [default: the first three]")
 @click.option("--mode", type=click.Choice(MODES), default="grey", show_default=True, help="How to show them.")
-@click.option("--bpp", type=NUMBERS, default="0.2", show_default=True, help="At these rates.")
+@click.option("--bpp", type=NUMBER_LIST, default="0.2", show_default=True, help="At these rates.")
 def report(
     results: tuple[Path, ...], out: Path, pictures: Path, show: tuple[str, ...], mode: str, bpp: tuple[float, ...]
 ) -> None:

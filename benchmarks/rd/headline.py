@@ -14,7 +14,7 @@ import click
 
 from dinp.benchmarks.rd import smooth
 from dinp.benchmarks.rd.curves import HIGH, LOW, Curve, Measured, Series, bd_rate, curve_of, load_measured
-from dinp.benchmarks.rd.tables import DASH, NAMES, percent
+from dinp.benchmarks.rd.tables import DASH, TITLES, percent
 from dinp.benchmarks.readme import END, markdown_table, replace_section
 from dinp.cli.options import PATH
 from dinp.errors import DinpError
@@ -62,7 +62,7 @@ def headline_table(measured: Measured) -> str:
     if not lines:
         raise DinpError("nothing of dinp was measured: give result files of it, too")
     kept = [k for k in range(len(ANCHORS)) if any(line[k + 1][0] != DASH for line in lines)]
-    head = ("pictures", *(NAMES[ANCHORS[k]] for k in kept))
+    head = ("pictures", *(TITLES[ANCHORS[k]] for k in kept))
     table = markdown_table(head, [(line[0], *(line[k + 1] for k in kept)) for line in lines])
     commits = sorted({run["commit"][:10] for run in measured.runs if "dinp" in run["codecs"] and run["commit"]})
     made = f" dinp is that of commit {', '.join(commits)}." if commits else ""

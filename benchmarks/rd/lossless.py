@@ -22,13 +22,12 @@ from dinp.benchmarks.rd.lossless_codecs import COMPARED, LOSSLESS
 from dinp.benchmarks.rd.runs import PACKAGES, load_picture, pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, replace_section
-from dinp.cli.options import NAMES as LIST
-from dinp.cli.options import PATH
+from dinp.cli.options import NAME_LIST, PATH
 from dinp.cli.progress import say
 from dinp.errors import DinpError
 
-NAMES = {"dinp": "dinp", "png": "PNG", "webp": "WebP", "jpegxl": "JPEG XL", "avif": "AVIF", "crackle": "crackle + xz"}
-NAMES |= {"rvl": "RVL"}
+TITLES = {"dinp": "dinp", "png": "PNG", "webp": "WebP", "jpegxl": "JPEG XL", "avif": "AVIF", "crackle": "crackle + xz"}
+TITLES |= {"rvl": "RVL"}
 MARKER = "<!-- lossless -->"
 
 
@@ -73,7 +72,7 @@ def lossless_table(content: dict) -> Table:
     sizes: dict[str, dict[str, int]] = {}
     for one in content["files"]:
         sizes.setdefault(one["picture"], {})[one["codec"]] = one["bytes"]
-    codecs = [name for name in NAMES if any(name in row for row in sizes.values())]
+    codecs = [name for name in TITLES if any(name in row for row in sizes.values())]
     peers = [name for name in codecs if name not in ("dinp", "crackle", "rvl")]
     lines = []
     ratios: dict[str, list[float]] = {name: [] for name in codecs}
@@ -90,7 +89,7 @@ def lossless_table(content: dict) -> Table:
     lines.append(("against the best of PNG, WebP, JPEG XL, AVIF", *means))
     return Table(
         f"{content['set']}: bytes without loss",
-        ("picture", *(NAMES[name] for name in codecs)),
+        ("picture", *(TITLES[name] for name in codecs)),
         tuple(lines),
         "Bytes of whole files. Last line: mean over the pictures of the ratio to the smallest of these files.",
     )
@@ -104,7 +103,9 @@ def lossless() -> None:
 @lossless.command()
 @click.option("--pictures", type=PATH, required=True, help="Folder of the pictures.")
 @click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
-@click.option("--codecs", type=LIST, default=",".join(COMPARED), show_default=True, help="Also avif, crackle, rvl.")
+@click.option(
+    "--codecs", type=NAME_LIST, default=",".join(COMPARED), show_default=True, help="Also avif, crackle, rvl."
+)
 @click.option("--set", "name", help="Name of the set of pictures.  [default: the folder's]")
 def run(pictures: Path, out: Path, codecs: tuple[str, ...], name: str | None) -> None:
     """Measure codecs, and write JSON."""
@@ -119,7 +120,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], name: str | None) ->
     used = {one["codec"] for one in kept}
     runs = [one for one in before["runs"] if used & set(one["codecs"])]
     runs.append({**environment(PACKAGES), "jobs": 1, "codecs": versions})
-    files = sorted(kept + files, key=lambda one: (one["picture"], list(NAMES).index(one["codec"])))
+    files = sorted(kept + files, key=lambda one: (one["picture"], list(TITLES).index(one["codec"])))
     content = {"benchmark": "lossless", "set": name or pictures.resolve().name, "runs": runs}
     lines = ",\n".join("  " + json.dumps(one, separators=(",", ":")) for one in files)
     text = json.dumps(content, indent=1).removesuffix("\n}") + f',\n "files": [\n{lines}\n ]\n}}\n'

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dinp.benchmarks.environment import library
 from dinp.errors import DinpError
-from dinp.pictures.planes import psnr as planes_psnr
+from dinp.pictures.picture import psnr as planes_psnr
 
 SSIM_SIDE = 11  # window of Wang et al.: Gaussian of sigma 1.5 over 11 x 11 pixels
 MS_SSIM_SIDE = 161  # five scales of that window

@@ -10,7 +10,7 @@ import numpy as np
 from dinp.benchmarks.environment import library
 from dinp.benchmarks.rd.curves import Curve, Measured, mean_curve
 from dinp.benchmarks.rd.metrics import METRICS
-from dinp.benchmarks.rd.tables import NAMES, curves_by_codec
+from dinp.benchmarks.rd.tables import TITLES, curves_by_codec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def draw(
         colour, dashes, width = STYLES[name]
         style = {"color": colour, "zorder": 3 if name == "dinp" else 2}
         rates = np.geomspace(max(RANGE[0], curve.bpp[0]), min(RANGE[1], curve.bpp[-1]), SMOOTH)
-        axes.plot(rates, curve.at(rates), linestyle=dashes, linewidth=width, label=NAMES[name], **style)
+        axes.plot(rates, curve.at(rates), linestyle=dashes, linewidth=width, label=TITLES[name], **style)
         if points:
             shown = (curve.bpp >= RANGE[0]) & (curve.bpp <= RANGE[1])
             axes.plot(curve.bpp[shown], curve.values[shown], "o", markersize=3, **style)

@@ -12,7 +12,7 @@ from dinp.benchmarks.rd.codecs import CODECS
 from dinp.benchmarks.rd.curves import Measured, curve_of
 from dinp.benchmarks.rd.metrics import METRICS, check_metrics, measure
 from dinp.benchmarks.rd.runs import load_picture
-from dinp.benchmarks.rd.tables import DIGITS, NAMES, provenance, tables
+from dinp.benchmarks.rd.tables import DIGITS, TITLES, provenance, tables
 from dinp.bitstream.container import unpack
 from dinp.bitstream.section import decode_section
 from dinp.errors import DinpError
@@ -98,11 +98,11 @@ def shots_at(
     for codec in codecs:
         coded = code_at(codec, picture, bpp)
         values = measure(picture, coded.decoded, metrics)
-        figures = [f"{NAMES[name]} {value:.{DIGITS[name]}f}" for name, value in values.items() if value is not None]
+        figures = [f"{TITLES[name]} {value:.{DIGITS[name]}f}" for name, value in values.items() if value is not None]
         size = f"{len(coded.data):,} bytes, {coded.bpp:.3f} bpp"
         if not 1 / NEAR <= coded.bpp / bpp <= NEAR:
             size += " (its nearest file)"
-        shots.append(page.Shot(NAMES[codec.name], coded.decoded, (size, ", ".join(figures))))
+        shots.append(page.Shot(TITLES[codec.name], coded.decoded, (size, ", ".join(figures))))
         if codec.name == "dinp":
             mask = inpainting_mask(coded.data)
             share = f"{100 * np.count_nonzero(mask) / mask.size:.1f} % of the pixels are known (white)"
@@ -159,7 +159,7 @@ def make_page(
                 page.viewer(f"{path.stem}, {bpp:g} bits per pixel", shots_at(codecs, picture, bpp, metrics, done))
             )
         curves = {one.codec: curve_of(one) for one in measured.series if (one.mode, one.picture) == (mode, path.name)}
-        curves = {name: curves[name] for name in NAMES if curves.get(name)}
+        curves = {name: curves[name] for name in TITLES if curves.get(name)}
         if curves:
             figure = plots.draw(curves, "psnr", f"{path.stem}, {mode}", marks=rates, points=True)
             parts.append(page.plots([plots.svg(figure)]))

@@ -28,7 +28,7 @@ from dinp.benchmarks.rd.codec import Codec
 from dinp.benchmarks.rd.codecs import prepared_codec
 from dinp.benchmarks.rd.metrics import METRICS, measure
 from dinp.errors import DinpError
-from dinp.pictures.planes import picture_from_image
+from dinp.pictures.modes import picture_from_image
 
 MODES = ("grey", "colour")
 MAX_PIXELS = 2**28

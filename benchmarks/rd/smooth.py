@@ -18,10 +18,9 @@ from dinp.benchmarks.rd.codecs import CODECS, codecs_named
 from dinp.benchmarks.rd.curves import Curve, Measured, Series, bd_rate, curve_of, load_measured
 from dinp.benchmarks.rd.own import PSNR_CAP, Dinp
 from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
-from dinp.benchmarks.rd.tables import DASH, NAMES, Table, markdown, percent
+from dinp.benchmarks.rd.tables import DASH, TITLES, Table, markdown, percent
 from dinp.benchmarks.readme import END, replace_section
-from dinp.cli.options import NAMES as LIST
-from dinp.cli.options import PATH
+from dinp.cli.options import NAME_LIST, PATH
 from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
 
@@ -77,8 +76,8 @@ def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHOR
     lines.append((f"mean of {len(rates)}", *_means(rates, list(rates))))
     sets = ", ".join(dict.fromkeys(one.set for one in measured.series))
     return Table(
-        f"{sets}, grey: BD-rate (PSNR) of {NAMES[codec]} against",
-        ("picture", *(NAMES[anchor] for anchor in anchors)),
+        f"{sets}, grey: BD-rate (PSNR) of {TITLES[codec]} against",
+        ("picture", *(TITLES[anchor] for anchor in anchors)),
         tuple(lines),
         f"BD-rate over {LOW:g}-{HIGH:g} bits per pixel and up to {TOP:g} dB: negative means fewer bits at equal PSNR. "
         "In brackets: on how many pictures both codecs reach a common PSNR, if not on all.",
@@ -102,7 +101,7 @@ def smooth() -> None:
 @smooth.command()
 @click.option("--pictures", type=PATH, required=True, help="Folder of the pictures.")
 @click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
-@click.option("--codecs", type=LIST, default="dinp", show_default=True)
+@click.option("--codecs", type=NAME_LIST, default="dinp", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
     """Measure codecs in grey, and write JSON."""

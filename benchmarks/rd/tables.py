@@ -14,7 +14,7 @@ from dinp.benchmarks.readme import markdown_table
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
 ANCHORS = ("jpeg", "jpeg2000", "avif", "avif-psnr")  # the strongest last
-NAMES = {
+TITLES = {
     "dinp": "dinp",
     "dinp-plain": "dinp --plain",
     "jpeg": "JPEG",
@@ -115,7 +115,7 @@ def curves_by_codec(by_codec: dict[str, dict[str, Series]], metric: str) -> dict
         codec: {name: curve for name, series in pictures.items() if (curve := curve_of(series, metric))}
         for codec, pictures in by_codec.items()
     }
-    return {codec: curves[codec] for codec in NAMES if curves.get(codec)}
+    return {codec: curves[codec] for codec in TITLES if curves.get(codec)}
 
 
 def quality_table(title: str, pictures: dict[str, Series], qualities: Sequence[float] | None = None) -> Table:
@@ -126,7 +126,7 @@ def quality_table(title: str, pictures: dict[str, Series], qualities: Sequence[f
             if qualities is None or row["settings"] in qualities:
                 by_quality.setdefault(row["settings"], {})[name] = row
     metrics = [name for name in DIGITS if any(name in row for rows in by_quality.values() for row in rows.values())]
-    head = ["quality", "bpp", *(NAMES[name] for name in metrics), "density", "mask bits", "value bits"]
+    head = ["quality", "bpp", *(TITLES[name] for name in metrics), "density", "mask bits", "value bits"]
     head += ["encode s", "decode s", "bytes rise", "PSNR rises"]
     lines = []
     before: dict[str, dict] = {}
@@ -176,9 +176,9 @@ def rate_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) -> 
         for column in values.T:
             reached = int(np.isfinite(column).sum())
             cells.append(f"{column.mean():.{DIGITS[metric]}f}" if reached == count else f"{DASH} ({reached})")
-        lines.append((NAMES[codec], *cells))
+        lines.append((TITLES[codec], *cells))
     return Table(
-        f"{title}: {NAMES[metric]} at equal rates, mean over {count} pictures",
+        f"{title}: {TITLES[metric]} at equal rates, mean over {count} pictures",
         ("bits per pixel", *(f"{rate:.2f}" for rate in RATES)),
         tuple(lines),
         "Equal rates: interpolated on each picture over the logarithm of the rate, between points on the convex hull "
@@ -211,7 +211,7 @@ def gain_table(
             " Same file: against what `dinp decode --plain` makes of the file with restoration, whose values were "
             "chosen with restoration in view."
         )
-    return Table(f"{title}: gain in {NAMES[metric]} by restoration, at equal rates", head, tuple(lines), note)
+    return Table(f"{title}: gain in {TITLES[metric]} by restoration, at equal rates", head, tuple(lines), note)
 
 
 def _gains(restored: dict[str, Curve], plain: dict[str, Curve], rate: float, metric: str) -> list[str]:
@@ -231,12 +231,12 @@ def bd_table(
     """BD-rates against each anchor, how they spread against the strongest, and mean times within the range of rates."""
     anchors = [anchor for anchor in ANCHORS if anchor in curves]
     total = len(set().union(*curves.values()))
-    head = ["codec", *(f"against {NAMES[anchor]}" for anchor in anchors)]
+    head = ["codec", *(f"against {TITLES[anchor]}" for anchor in anchors)]
     if anchors:
         head += ["lowest to highest", "mean curve"]
     lines = []
     for codec, pictures in curves.items():
-        line = [NAMES[codec]]
+        line = [TITLES[codec]]
         for anchor in anchors:
             if codec == anchor:
                 line.append(DASH)
@@ -249,13 +249,13 @@ def bd_table(
         line += [f"{fmean(row[name] for row in rows):.3f}" if rows else DASH for name in ("encode_s", "decode_s")]
         lines.append(tuple(line))
     note = (
-        f"BD-rate: negative means fewer bits at equal {NAMES[metric]}, over {LOW:g}-{HIGH:g} bits per pixel; the mean "
+        f"BD-rate: negative means fewer bits at equal {TITLES[metric]}, over {LOW:g}-{HIGH:g} bits per pixel; the mean "
         "of the pictures' BD-rates; against the last codec named also the range they lie in, and the BD-rate of the "
         "mean curves. In brackets: on how many pictures both codecs reach a common value, if not on all. AVIF "
         "is tuned for looks, as it is by default; AVIF, PSNR is tuned for PSNR. Seconds: means over the files of that "
         "range."
     )
-    return Table(f"{title}: BD-rate ({NAMES[metric]})", (*head, "encode s", "decode s"), tuple(lines), note)
+    return Table(f"{title}: BD-rate ({TITLES[metric]})", (*head, "encode s", "decode s"), tuple(lines), note)
 
 
 def _spread(anchor: dict[str, Curve], pictures: dict[str, Curve]) -> list[str]:
@@ -275,9 +275,9 @@ def picture_table(title: str, curves: dict[str, dict[str, Curve]], metric: str) 
     columns = {pair: _bd_by_picture(curves[pair[1]], curves[pair[0]]) for pair in pairs}
     names = sorted({name for pictures in curves.values() for name in pictures})
     lines = tuple((name, *(percent(columns[pair].get(name)) for pair in pairs)) for name in names)
-    head = ("picture", *(f"{NAMES[codec]} / {NAMES[anchor]}" for codec, anchor in pairs))
+    head = ("picture", *(f"{TITLES[codec]} / {TITLES[anchor]}" for codec, anchor in pairs))
     note = "On each picture: the first codec's BD-rate against the second's."
-    return Table(f"{title}: BD-rate ({NAMES[metric]}) on each picture", head, lines, note)
+    return Table(f"{title}: BD-rate ({TITLES[metric]}) on each picture", head, lines, note)
 
 
 def _bd_by_picture(anchor: dict[str, Curve], codec: dict[str, Curve]) -> dict[str, float | None]:

@@ -17,7 +17,7 @@ import dinp
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.runs import load_picture
 from dinp.benchmarks.speed.decoding import timed
-from dinp.cli.options import NUMBERS, PATH, Listed
+from dinp.cli.options import NUMBER_LIST, PATH, Listed
 from dinp.cli.progress import say
 from dinp.pictures.files import check_output, write_output
 
@@ -56,7 +56,7 @@ def measure(path: Path, quality: float, efforts: Sequence[int], repeats: int) ->
 @click.command()
 @click.argument("pictures", type=PATH, nargs=-1, required=True)
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
-@click.option("--qualities", type=NUMBERS, default="20,35,50", show_default=True)
+@click.option("--qualities", type=NUMBER_LIST, default="20,35,50", show_default=True)
 @click.option("--efforts", type=Listed(click.IntRange(1, 3)), default="1,2,3", show_default=True)
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
 def coding(

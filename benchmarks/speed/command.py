@@ -15,7 +15,7 @@ import click
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.readme import END, replace_section
 from dinp.cli import progress
-from dinp.cli.options import NUMBERS, PATH, Listed, Number
+from dinp.cli.options import NUMBER_LIST, PATH, Listed, Number
 from dinp.pictures.files import check_output, write_output
 
 MARKER = "<!-- speed -->"
@@ -59,7 +59,7 @@ def speed() -> None:
     show_default=True,
     help="Of these masks.",
 )
-@click.option("--qualities", type=NUMBERS, default="10,30,50", show_default=True, help="Of files.")
+@click.option("--qualities", type=NUMBER_LIST, default="10,30,50", show_default=True, help="Of files.")
 @click.option("--repeats", type=click.IntRange(min=1), default=7, show_default=True)
 def run(
     out: Path,

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from dinp.benchmarks.environment import environment, revision
-from dinp.cli.options import NUMBERS, PATH, Listed
+from dinp.cli.options import NUMBER_LIST, PATH, Listed
 from dinp.cli.progress import say
 from dinp.errors import DinpError
 from dinp.pictures.files import check_output, write_output
@@ -252,10 +252,10 @@ def table(result: dict) -> str:
 @click.option("--before", type=PATH, metavar="CHECKOUT", help="The version to compare with.")
 @click.option("--out", type=PATH, metavar="FILE", help="JSON file for the results; replaced.")
 @click.option("--table", "earlier", type=PATH, metavar="FILE", help="Print tables of an earlier run.")
-@click.option("--qualities", type=NUMBERS, default="20,35,65", show_default=True)
+@click.option("--qualities", type=NUMBER_LIST, default="20,35,65", show_default=True)
 @click.option("--efforts", type=Listed(click.IntRange(1, 3)), default="1,2", show_default=True)
 @click.option("--large", type=PATH, metavar="PICTURE", help="Coded in colour as 3840x2160, and in all sizes.")
-@click.option("--megapixels", type=NUMBERS, default="0.1,0.4,1.6,8.3,24", show_default=True, help="Of these sizes.")
+@click.option("--megapixels", type=NUMBER_LIST, default="0.1,0.4,1.6,8.3,24", show_default=True, help="Of these sizes.")
 @click.option("--grow-both", is_flag=True, help="Measure growth for both versions, not only for this one.")
 @click.option("--parts", is_flag=True, help="Measure by part, too.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Of small pictures.")

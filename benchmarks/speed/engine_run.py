@@ -42,8 +42,8 @@ PARTS = {
     "planes": [
         "dinp.planes:split_planes",
         "dinp.planes:merge_planes",
-        "dinp.pictures.planes:split_planes",
-        "dinp.pictures.planes:merge_planes",
+        "dinp.pictures.colour_transform:split_planes",
+        "dinp.pictures.colour_transform:merge_planes",
     ],
 }
 

@@ -21,7 +21,7 @@ from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.metrics import psnr
 from dinp.benchmarks.rd.runs import load_picture
 from dinp.benchmarks.speed.decoding import timed
-from dinp.cli.options import NUMBERS, PATH
+from dinp.cli.options import NUMBER_LIST, PATH
 from dinp.cli.progress import counted
 from dinp.pictures.files import check_output, write_output
 from dinp.pictures.sizes import averaged
@@ -83,7 +83,7 @@ def measure(name: str, picture: np.ndarray, quality: float, factor: int, repeats
 @click.command()
 @click.argument("pictures", type=PATH, nargs=-1, required=True)
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
-@click.option("--qualities", type=NUMBERS, default="30,60", show_default=True)
+@click.option("--qualities", type=NUMBER_LIST, default="30,60", show_default=True)
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
 def scale(pictures: tuple[Path, ...], out: Path, qualities: tuple[float, ...], repeats: int) -> None:
     """Measure pictures decoded smaller and larger."""

@@ -27,9 +27,9 @@ The last section reaches up to the CRC-32. The CRC is that of zlib, PNG and gzip
 start value and final exclusive-or FFFFFFFF).
 
 Planes have height x width samples; only Cb and Cr of layout 1 have ceil(height / 2) x ceil(width / 2). Alpha, 0
-transparent to 255 opaque, is the last plane where it is one. `dinp.pictures.planes` specifies how planes become a
-picture, `dinp.bitstream.section` what a section holds. Data runs from coarse to fine: luma before chroma, and coarse
-before fine in a section.
+transparent to 255 opaque, is the last plane where it is one. `dinp.pictures.colour_transform` specifies how planes
+become a picture, `dinp.bitstream.section` what a section holds. Data runs from coarse to fine: luma before chroma, and
+coarse before fine in a section.
 
 Chunks
 ------

@@ -29,7 +29,7 @@ TIE = 1 / 32  # added before rounding: values of flat parts are multiples of 1/1
 
 Range = tuple[float, float]
 _FLOATS = {16: "<e", 32: "<f", 64: "<d"}
-_NAMES = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "float"}
+_TYPE_NAMES = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "float"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SampleFormat:
     @property
     def name(self) -> str:
         """For people, like "16-bit unsigned"."""
-        return f"{self.bits}-bit {_NAMES[self.type]}"
+        return f"{self.bits}-bit {_TYPE_NAMES[self.type]}"
 
     def limits(self) -> Range:
         """The least and the largest sample that the bits can hold."""

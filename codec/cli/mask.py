@@ -57,7 +57,8 @@ def mask(
     from PIL import Image
 
     from dinp.models.masks import report as mask_report
-    from dinp.pictures.planes import picture_from_image, split_planes
+    from dinp.pictures.colour_transform import split_planes
+    from dinp.pictures.modes import picture_from_image
 
     with open_picture(source, max_pixels) as opened:
         pixels, notices = picture_from_image(opened, max_pixels=max_pixels)

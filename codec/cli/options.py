@@ -91,5 +91,5 @@ class Listed(click.ParamType):
         return found
 
 
-NUMBERS = Listed(Number())
-NAMES = Listed()
+NUMBER_LIST = Listed(Number())
+NAME_LIST = Listed()

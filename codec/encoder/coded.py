@@ -7,7 +7,7 @@ import numpy as np
 
 from dinp.encoder.placement import Trial
 from dinp.encoder.reconstruction import Reconstruction
-from dinp.pictures.planes import merge_planes
+from dinp.pictures.colour_transform import merge_planes
 
 
 @dataclass(frozen=True)

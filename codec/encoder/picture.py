@@ -35,8 +35,8 @@ from dinp.encoder.placement import Effort, Progress, TreeModel
 from dinp.encoder.planes import encode_planes
 from dinp.encoder.prices import BIT_COST, CHROMA_STEP, FULL_CHROMA_STEP, step_of
 from dinp.errors import DinpError
+from dinp.pictures.colour_transform import merge_planes, split_planes
 from dinp.pictures.picture import Picture, errors
-from dinp.pictures.planes import merge_planes, split_planes
 from dinp.restoration import Restoration
 
 ALPHA_QUALITY = 60  # at least

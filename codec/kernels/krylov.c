@@ -1,6 +1,6 @@
 /* What iterations on the black pixels do between cycles: operator, steps, residuals. Mirrors dinp.diffusion.stencils. */
 
-#include "colours.h"
+#include "grids.h"
 
 static inline const uint8_t *count_row(const uint8_t *count, int c, N i, N h, N w)
 {

@@ -4,7 +4,7 @@
    the way up: nothing is kept but that. Every kernel works on some rows of blocks and makes what it needs of the rows
    around them itself, row by row; several threads may share a grid. */
 
-#include "colours.h"
+#include "grids.h"
 
 /* Stencil of a coarse grid: inverse diagonal (4, h, w); conductances up (4, h + 1, w) and left (4, h, w + 1). */
 typedef struct {

@@ -2,7 +2,7 @@
 
    Mask pixels are given by their places in a field, `at`, in raster order, and the index of each one's value, `label`. */
 
-#include "colours.h"
+#include "grids.h"
 
 static const int ABOVE[4] = {C11, C00, C10, C01}; /* the colour of the cells above and below */
 static const int BESIDE[4] = {C00, C11, C01, C10};

@@ -30,9 +30,9 @@ from dinp.bitstream.samples import EIGHT_BITS, FLOAT, SIGNED, UNSIGNED, SampleFo
 from dinp.errors import DinpError
 from dinp.limits import check_size
 from dinp.pictures.metadata import matching, metadata_of, to_srgb
+from dinp.pictures.modes import SIXTEEN_BIT_MODES, colours_and_alpha
 from dinp.pictures.opening import opened
 from dinp.pictures.picture import Holes, Palette, Picture
-from dinp.pictures.planes import SIXTEEN_BIT_MODES, colours_and_alpha
 
 HOLE_GAP = 64
 DEEPEST = 4  # of the depths that pictures get: what is finer is left to residuals
@@ -108,7 +108,7 @@ def picture_of_image(
     strip: bool = False,
     indices: bool = False,
 ) -> Picture:
-    """The picture of a Pillow image (see `dinp.pictures.planes` for modes), in sRGB if `srgb`, bare if `strip`.
+    """The picture of a Pillow image (see `dinp.pictures.modes` for modes), in sRGB if `srgb`, bare if `strip`.
 
     With `indices` one of mode P is that of its indices, with a palette.
 

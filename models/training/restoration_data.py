@@ -24,7 +24,7 @@ from dinp.bitstream.steps import GREY, STEP_TABLE
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
 from dinp.models.training.data import read_arrays
-from dinp.pictures.planes import split_planes
+from dinp.pictures.colour_transform import split_planes
 from dinp.restoration import DecodedPlane, side_map
 
 FOLDERS = {"train": ("train/bsds", "train/cid22"), "tune": ("tune/cid22",)}

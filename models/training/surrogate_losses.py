@@ -2,7 +2,7 @@
 
 A mask network and an inpainting network are trained together, without optimised masks to imitate. The inpainting
 network lowers the residual of the inpainting equation (`residual_loss`), so it learns to be the solver; the mask
-network lowers the error of the inpainting through it (`mask_loss`). The training is
+network lowers the error of the inpainting through it (`masked_inpainting_loss`). The training is
 `dinp.models.training.train_surrogate`.
 
 References
@@ -57,7 +57,7 @@ def residual_loss(u: Tensor, samples: Tensor, confidence: Tensor, planes: Tensor
     return torch.log(energy / (planes.var(dim=(1, 2, 3)) + 1) + 1e-4).mean(), part
 
 
-def mask_loss(
+def masked_inpainting_loss(
     u: Tensor, planes: Tensor, confidence: Tensor, density: Tensor, variance_weight: float
 ) -> tuple[Tensor, Tensor]:
     """What the mask network lowers: error of the inpainting, inverse variance of the confidences, lattices.

@@ -22,7 +22,7 @@ import torch
 from dinp.errors import DinpError
 from dinp.models.networks.tree import SIDES
 from dinp.models.training import data
-from dinp.models.training.losses import LOSSES, base_rate
+from dinp.models.training.imitation_losses import LOSSES, base_rate
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run
 from dinp.models.weights.hub import NETWORKS, load_network

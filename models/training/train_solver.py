@@ -32,7 +32,7 @@ from dinp.models.training.surrogate_batches import (
     to_tensors,
     training_planes,
 )
-from dinp.models.training.surrogate_losses import mask_loss
+from dinp.models.training.surrogate_losses import masked_inpainting_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
 from dinp.models.weights.hub import load_network
 
@@ -130,13 +130,13 @@ def train(
 
 
 def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, rate: float) -> list[float]:
-    """Update the mask network; returns the loss's parts, see `dinp.models.training.surrogate_losses.mask_loss`."""
+    """Update the mask network; returns the parts of `dinp.models.training.surrogate_losses.masked_inpainting_loss`."""
     with torch.autocast(f.device.type, torch.bfloat16, enabled=bf16):
         c = run.model(f, density)
     points, b = binarised(c)
     x = on_the_way(c, b, run.rng)
     with torch.no_grad():
         known = f + cell_means(f - inpaint(b, f), points)
-    loss, parts = mask_loss(inpaint(x, known), f, c, density, fraction * VARIANCE_WEIGHT)
+    loss, parts = masked_inpainting_loss(inpaint(x, known), f, c, density, fraction * VARIANCE_WEIGHT)
     run.update(loss, rate)
     return parts.tolist()

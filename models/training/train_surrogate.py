@@ -47,7 +47,7 @@ from dinp.models.training.surrogate_batches import (
     to_tensors,
     training_planes,
 )
-from dinp.models.training.surrogate_losses import mask_loss, residual_loss
+from dinp.models.training.surrogate_losses import masked_inpainting_loss, residual_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
 from dinp.models.weights.hub import save_weights
 
@@ -178,7 +178,7 @@ def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, 
                 with torch.no_grad():
                     known = f + cell_means(f - inpainting(f * x, x), points)
             u = inpainting(known * x, x)
-        loss, found = mask_loss(u, f, c, density, fraction * VARIANCE_WEIGHT)
+        loss, found = masked_inpainting_loss(u, f, c, density, fraction * VARIANCE_WEIGHT)
         run.update(loss, MASK_RATE * rate * warm_up(run.step - LEAD), "masks")
         inpainting.requires_grad_(True)
         parts |= dict(zip(("log_error", "variance", "unevenness"), found.tolist(), strict=True))

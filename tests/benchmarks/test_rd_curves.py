@@ -157,7 +157,7 @@ def test_every_codec_has_a_name_and_a_style():
     from dinp.benchmarks.rd import codecs, plots
 
     assert codecs.CODECS.keys() == plots.STYLES.keys()
-    assert codecs.CODECS.keys() <= tables.NAMES.keys()
+    assert codecs.CODECS.keys() <= tables.TITLES.keys()
 
 
 def test_gain_is_told_over_the_pictures_that_both_have():

@@ -78,7 +78,7 @@ def test_lossless_codecs_are_exact(name):
         np.testing.assert_array_equal(coded.decoded, picture)
         assert len(coded.data) > 0
     assert set(COMPARED) <= set(LOSSLESS)
-    assert set(LOSSLESS) == set(lossless.NAMES)
+    assert set(LOSSLESS) == set(lossless.TITLES)
 
 
 @pytest.mark.parametrize(("name", "module"), [("crackle", "crackle"), ("rvl", "rvl")])

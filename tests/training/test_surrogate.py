@@ -15,7 +15,7 @@ from dinp.models.masks.binarise import best_of_samples, binarise, error_diffusio
 from dinp.models.masks.surrogate import surrogate_mask
 from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residual
 from dinp.models.training import run, surrogate_batches, surrogate_validation, train_surrogate
-from dinp.models.training.surrogate_losses import mask_loss, residual_loss, unevenness
+from dinp.models.training.surrogate_losses import masked_inpainting_loss, residual_loss, unevenness
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.predictors import load_mask_model
 
@@ -83,14 +83,14 @@ def test_the_residual_of_a_partly_known_pixel_weighs_both_equations():
     torch.testing.assert_close(residual(u, c * f, c), torch.tensor([[[[0.75 * 8 + 0.25 * 4, 0.0]]]]))
 
 
-def test_the_mask_loss_rewards_small_errors_decisions_and_no_lattice():
+def test_the_masked_inpainting_loss_rewards_small_errors_decisions_and_no_lattice():
     f = tensor(smooth_plane((64, 64)))
     density = torch.tensor([0.1])
     flat = torch.full_like(f, 0.1)
     decided = tensor(random_mask(np.zeros((64, 64)), 0.1))
-    near, far = (mask_loss(f + e, f, flat, density, 0.0)[0] for e in (1, 10))
+    near, far = (masked_inpainting_loss(f + e, f, flat, density, 0.0)[0] for e in (1, 10))
     assert near < far
-    soft, hard = (mask_loss(f + 1, f, c, density, 1.0)[0] for c in (flat, decided))
+    soft, hard = (masked_inpainting_loss(f + 1, f, c, density, 1.0)[0] for c in (flat, decided))
     assert hard < soft
     lattice = torch.zeros_like(f)
     lattice[..., ::2, ::2] = 0.4

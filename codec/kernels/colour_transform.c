@@ -1,6 +1,6 @@
-/* Pictures to planes and back, chroma at half resolution. Mirrors dinp.pictures.planes, operation by operation. */
+/* Pictures to planes and back, chroma at half resolution. Mirrors dinp.pictures.colour_transform, operation by operation. */
 
-#include "colours.h"
+#include "grids.h"
 
 typedef struct {
     double red, green, blue, cb_scale, cr_scale;
@@ -161,7 +161,7 @@ static PyObject *py_merge(PyObject *self, PyObject *args)
 }
 
 PyMethodDef planes_methods[] = {
-    {"split_planes", py_split, METH_VARARGS, "See dinp.pictures.planes.split_planes."},
-    {"merge_planes", py_merge, METH_VARARGS, "See dinp.pictures.planes.merge_planes."},
+    {"split_planes", py_split, METH_VARARGS, "See dinp.pictures.colour_transform.split_planes."},
+    {"merge_planes", py_merge, METH_VARARGS, "See dinp.pictures.colour_transform.merge_planes."},
     {NULL, NULL, 0, NULL},
 };

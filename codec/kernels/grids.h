@@ -4,8 +4,8 @@
    stand in the order (0,1), (1,0), (0,0), (1,1): black first, then red. A plane has h + 1 rows and columns, a border of
    zeros on the side where a neighbour may lie outside: cell (i, j) of colour (a, b) is at row i + a, column j + b. */
 
-#ifndef DINP_COLOURS_H
-#define DINP_COLOURS_H
+#ifndef DINP_GRIDS_H
+#define DINP_GRIDS_H
 
 #include "kernels.h"
 #include <math.h>

@@ -11,14 +11,18 @@ from dinp.models.networks.mask import exact_mean
 from dinp.models.training import data
 
 
-def mask_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def mask_imitation_loss(
+    network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
     confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
     loss = functional.binary_cross_entropy(confidence, labels[0])
     return loss, loss.detach()[None]
 
 
-def tree_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def tree_imitation_loss(
+    network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
     """Mean over the levels of the cross-entropy per existing cell in nats, and the five levels' own, 32 to 2."""
     levels = []
     for logits, label in zip(network(planes, density), labels, strict=True):
@@ -29,7 +33,7 @@ def tree_loss(network: nn.Module, planes: Tensor, density: Tensor, labels: Seque
     return parts.mean(), parts.detach()
 
 
-LOSSES: dict[str, Callable] = {"mask": mask_loss, "tree": tree_loss}
+LOSSES: dict[str, Callable] = {"mask": mask_imitation_loss, "tree": tree_imitation_loss}
 
 
 def base_rate(kind: str, crops: data.Labelled) -> list[float]:
