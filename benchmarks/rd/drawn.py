@@ -8,7 +8,7 @@ tuning. Shapes come from segmentations of photographs (Felzenszwalb, SLIC), valu
 `depth`     slanted planes in quarters of a disparity, with holes where something is occluded, like measured disparity
 `levels`    a few whole disparities, like disparity of the early days
 `leaves`    many small parts at different depths with ragged borders, in whole disparities, some wrong by one
-`flow`      one component of a camera's motion and of moving parts, affine in each
+`flow`      one component of a camera's motion and of moving parts, affine in each, steep in some that turn fast
 `sway`      a smooth field with few edges, parts apart with fine hair: another kind of flow
 `plot`      curves, axes, grid and letters, drawn with antialiasing on white
 `comic`     parts of one value each with dark outlines, antialiased, some with gradients
@@ -101,6 +101,8 @@ def flow(photograph: np.ndarray, random: np.random.Generator) -> np.ndarray:
     y, x = _places()
     parts = _parts(photograph, 150, 80)
     own = _affine(parts, random, 14, 22)
+    fast = random.random(int(parts.max()) + 1) < 0.15
+    own += np.where(fast[parts], _affine(parts, random, 0, 500), 0)
     still = random.random(int(parts.max()) + 1) < 0.6
     return np.clip(128 + 14 * x * y + 12 * x + np.where(still[parts], 0, own), 0, 255)
 
