@@ -16,6 +16,7 @@ PSNR_CAP = 100.0  # dB; stands for equal pictures, where that of a plainly decod
 # What no coded picture depends on: the rest of the three packages is what a version stands for.
 UNCODED_FOLDERS = {"__pycache__", "cli", "masks", "training"}
 UNCODED_WEIGHTS = {"inpainting.npz", "mask.npz", "surrogate.npz"}
+BARRIER_PARTS = ("regions", "cracks", "crack_bits", "division_bits", "first_bits")  # of `dinp.info`, 0 for trees
 UNCODED_ENDINGS = {".md", ".patch", ".so", ".pyd"}  # compiled code is made from the sources beside it
 
 
@@ -61,7 +62,7 @@ class Dinp(Codec):
         return dinp.decode(data)
 
     def details(self, data: bytes) -> dict[str, float]:
-        """Density of the first plane, and over all planes points, and mask and value bits per point."""
+        """Density of the first plane; over all planes points, mask and value bits per point, and parts of barriers."""
         import dinp
 
         planes = dinp.info(data)["planes"]
@@ -71,7 +72,7 @@ class Dinp(Codec):
             "points": points,
             "mask_bits_per_point": sum(plane["mask_bits"] for plane in planes) / points,
             "value_bits_per_point": sum(plane["value_bits"] for plane in planes) / points,
-        }
+        } | {name: sum(plane.get(name, 0) for plane in planes) for name in BARRIER_PARTS}
 
     def run(self, picture: np.ndarray, setting: float) -> Coded:
         """As every codec's, with the PSNR of the same file without its restoration among the details."""

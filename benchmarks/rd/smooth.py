@@ -2,6 +2,7 @@
 
     dinp bench smooth run --pictures SMOOTH --out rd_smooth.json [--codecs dinp]
     dinp bench smooth table rd_smooth.json rd_smooth_others.json [--readme docs/benchmarks.md]
+    dinp bench smooth parts rd_smooth.json [--readme docs/benchmarks.md]
 
 BD-rates as elsewhere (`dinp.benchmarks.rd.curves`), but over 0.02-0.6 bits per pixel and up to 60 dB: above, errors are
 those of single grey levels here and there, and some codecs end in files without loss.
@@ -40,6 +41,8 @@ PIECEWISE_SMOOTH = (
 )
 QUALITIES = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 57, 65, 72, 80, 88, 95, 100)
 MARKER = "<!-- smooth -->"
+PARTS_MARKER = "<!-- smooth parts -->"
+PARTS_AT = (25, 50, 80)  # qualities
 
 
 def smooth_curve(series: Series) -> Curve | None:
@@ -84,6 +87,45 @@ def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHOR
     )
 
 
+def parts_table(measured: Measured) -> Table:
+    """Bits per crack, per region and per value of dinp's files with barriers, and what share of a file each part is.
+
+    Raises
+    ------
+    DinpError
+        No file with barriers was measured.
+    """
+    lines = []
+    for one in sorted(measured.series, key=lambda one: one.picture):
+        for row in one.rows:
+            if one.codec == "dinp" and row["settings"] in PARTS_AT and row.get("cracks"):
+                lines.append(
+                    (Path(one.picture).stem, f"{row['settings']:g}", f"{row['psnr'] or PSNR_CAP:.1f}", *_parts(row))
+                )
+    if not lines:
+        raise DinpError("no file of dinp with barriers was measured at the qualities " + ", ".join(map(str, PARTS_AT)))
+    return Table(
+        "bits of the parts of files with barriers",
+        ("picture", "quality", "PSNR", "bytes", "cracks", "per crack", "regions", "per region", "values", "per value"),
+        tuple(lines),
+        "Per crack: bits of the contours. Per region: bits of the region's first value. Values: those that come after, "
+        "in divided regions; per value: its bits and those that tell where regions are divided.",
+    )
+
+
+def _parts(row: dict) -> list[str]:
+    values = row["points"] - row["regions"]
+    value_bits = row["value_bits_per_point"] * row["points"] - row["first_bits"] + row["division_bits"]
+    found = []
+    for count, bits in (
+        (row["cracks"], row["crack_bits"]),
+        (row["regions"], row["first_bits"]),
+        (values, value_bits),
+    ):
+        found += [f"{count:.0f}", f"{bits / count:.2f}" if count else DASH]
+    return [f"{row['bytes']:,}", *found]
+
+
 def _means(rates: dict[str, list[float | None]], names: Sequence[str]) -> list[str]:
     cells = []
     for column in zip(*(rates[name] for name in names), strict=True):
@@ -126,14 +168,26 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
 
 @smooth.command()
 @click.argument("results", type=PATH, nargs=-1, required=True)
+@click.option("--readme", type=PATH, help=f"Write into this file, between {PARTS_MARKER} and {END}.")
+def parts(results: tuple[Path, ...], readme: Path | None) -> None:
+    """Print the table of bits per crack, region and value as Markdown."""
+    measured = load_measured(results)
+    _show(markdown([parts_table(measured)], measured), readme, PARTS_MARKER)
+
+
+@smooth.command()
+@click.argument("results", type=PATH, nargs=-1, required=True)
 @click.option("--codec", type=click.Choice(tuple(CODECS)), default="dinp", show_default=True, help="Whose BD-rates.")
 @click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: tuple[Path, ...], codec: str, readme: Path | None) -> None:
     """Print the table of BD-rates as Markdown."""
     measured = load_measured(results)
-    text = markdown([smooth_table(measured, codec)], measured)
+    _show(markdown([smooth_table(measured, codec)], measured), readme, MARKER)
+
+
+def _show(text: str, readme: Path | None, marker: str) -> None:
     if readme is None:
         click.echo(text)
     else:
-        replace_section(readme, MARKER, text)
+        replace_section(readme, marker, text)
         click.echo(readme)

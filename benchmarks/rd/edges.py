@@ -1,0 +1,110 @@
+"""What each part of the encoder for barriers gives, measured by leaving it out.
+
+    python -m dinp.benchmarks.rd.edges DRAWN --output edges.json [--readme docs/benchmarks.md]
+
+DRAWN holds pictures for tuning (`dinp.benchmarks.rd.drawn`). A plane is coded with barriers, whether a tree would be
+cheaper or not, and its cost is what the encoder minimises: squared error + lambda x bits, at the lambda of the quality.
+So a cost that is 1 % higher is about 1 % more bits at equal error where most of the cost is bits.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from dinp.benchmarks.environment import environment
+from dinp.benchmarks.rd.runs import pictures_in
+from dinp.benchmarks.readme import markdown_table, replace_section
+from dinp.cli.options import PATH
+from dinp.encoder import barriers, contour_moves, pieces, segmentation
+from dinp.encoder.prices import BIT_COST, cost_of, step_of
+
+QUALITIES = (65,)
+MARKER = "<!-- edges -->"
+LEFT_OUT = {
+    "nothing": {},
+    "contours are refined by error and bits": {(contour_moves, "SWEEPS"): 0},
+    "several rungs of the ladder to choose from": {(barriers, "RUNGS"): (1.0,)},
+    "pieces are added where the error is": {(barriers, "STAGES"): 0},
+    "several values a region": {(barriers, "STAGES"): 0, (pieces, "VALUE_BITS"): 1e9},
+    "finer steps within regions": {(barriers, "STEP_OFFSET"): 0},
+    "slopes within regions, in the ladder": {(segmentation, "JUMP_WEIGHT"): 1e9},
+}
+
+
+@contextmanager
+def without(values: dict) -> Iterator[None]:
+    """Constants of modules set to other values for a while."""
+    before = {key: getattr(*key) for key in values}
+    try:
+        for (module, name), value in values.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for (module, name), value in before.items():
+            setattr(module, name, value)
+
+
+def measured(plane: np.ndarray, quality: float, left_out: str) -> dict[str, float]:
+    """Cost in squared grey levels, bytes and CPU seconds of a plane (H, W) coded with barriers."""
+    step = step_of(quality)
+    bit_cost = BIT_COST * step * step
+    start = time.process_time()
+    with without(LEFT_OUT[left_out]):
+        ladder = segmentation.segmentation_ladder(plane[None], bit_cost)
+        outline = barriers.best_outline(plane, ladder, bit_cost)
+        found = barriers.encode_outlined(plane, outline, step, bit_cost)
+    seconds = time.process_time() - start
+    size = len(found.section)
+    return {
+        "cost": round(cost_of(plane, found.reconstruction, size, bit_cost)),
+        "bytes": size,
+        "seconds": round(seconds, 2),
+    }
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown: how much dearer each picture is without a part, the mean over qualities of the ratio of costs."""
+    pictures = list(dict.fromkeys(row["picture"] for row in rows))
+    whole = {(row["picture"], row["quality"]): row["cost"] for row in rows if row["left_out"] == "nothing"}
+    lines = []
+    for part in [name for name in LEFT_OUT if name != "nothing"]:
+        ratios = {name: [] for name in pictures}
+        for row in rows:
+            if row["left_out"] == part:
+                ratios[row["picture"]].append(row["cost"] / whole[row["picture"], row["quality"]])
+        means = [float(np.mean(found)) for found in ratios.values()]
+        lines.append((part, *(f"{100 * (r - 1):+.1f} %" for r in (*means, float(np.mean(means))))))
+    return markdown_table(("cost without", *pictures, "mean"), lines)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@click.option("--output", type=PATH, required=True, help="Where the results go, as JSON.")
+@click.option("--readme", type=PATH, help="Write the table into this file.")
+def main(folder: Path, output: Path, readme: Path | None) -> None:
+    """Measure what each part gives on the pictures of a folder."""
+    rows = []
+    for path in pictures_in(folder):
+        with Image.open(path) as image:
+            plane = np.asarray(image.convert("L"), dtype=np.float64)
+        for quality in QUALITIES:
+            for left_out in LEFT_OUT:
+                row = {"picture": path.stem, "quality": quality, "left_out": left_out}
+                rows.append(row | measured(plane, quality, left_out))
+                click.echo(json.dumps(rows[-1]))
+    report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
+    output.write_text(json.dumps(report, indent=1) + "\n")
+    if readme is None:
+        click.echo(table(rows))
+    else:
+        replace_section(readme, MARKER, table(rows))
+
+
+if __name__ == "__main__":
+    main()
