@@ -34,7 +34,7 @@ from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, replace_section
 from dinp.bitstream.lattice import lattices_for
-from dinp.cli.options import NUMBERS, PATH
+from dinp.cli.options import NUMBER_LIST, PATH
 from dinp.encoder.lossless import changes
 from dinp.errors import DinpError
 
@@ -183,7 +183,7 @@ def samples() -> None:
 @samples.command()
 @click.option("--pictures", type=PATH, required=True, help="Folder of the maps and fields of 8 bits.")
 @click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
-@click.option("--errors", type=NUMBERS, default=",".join(map(str, ERRORS)), show_default=True)
+@click.option("--errors", type=NUMBER_LIST, default=",".join(map(str, ERRORS)), show_default=True)
 @click.option("--effort", type=click.IntRange(1, 3), default=2, show_default=True, help="Of dinp.")
 def run(pictures: Path, out: Path, errors: Sequence[float], effort: int) -> None:
     """Measure, and write JSON."""
