@@ -101,6 +101,15 @@ def resized(data: bytes, rng: np.random.Generator) -> bytes:
     return pack(Container(width, height, parts.layout, parts.sections, parts.alpha, parts.samples, parts.chunks))
 
 
+def megapixels(data: bytes) -> float | None:
+    """Size that a file promises; None if its container is refused."""
+    try:
+        parts = unpack(data)
+    except dinp.DinpError:
+        return None
+    return round(parts.width * parts.height / 1e6, 1)
+
+
 def outcome(data: bytes) -> tuple[str, float, int]:
     """What became of a file in a process of its own, its CPU seconds, and the bytes by which its memory grew."""
     child = os.fork()
@@ -141,7 +150,7 @@ def main() -> None:
         counts[name] = counts.get(name, 0) + 1
         if name not in ("decoded", "refused") or seconds > LIMIT_SECONDS or memory - idle > LIMIT_BYTES:
             head = {"number": number, "outcome": name, "seconds": round(seconds, 2), "megabytes": memory - idle >> 20}
-            odd.append(head | {"bytes": len(data), "hex": data[:48].hex()})
+            odd.append(head | {"bytes": len(data), "megapixels": megapixels(data), "hex": data[:48].hex()})
             print(odd[-1], flush=True)
     report = {"count": options.count, "seed": options.seed, "outcomes": counts, "odd": odd}
     report["minutes"] = round((time.perf_counter() - start) / 60, 1)
