@@ -1,9 +1,10 @@
 """Very small files: what is not picture in them, and PSNR of 200 and 500 bytes, against WebP, AVIF and JPEG XL.
 
-    python -m dinp.benchmarks.rd.small PICTURE ... --output results.json
+    dinp bench small run --pictures KODAK --limit 8 --out small.json
+    dinp bench small table small.json [--readme docs/benchmarks.md]
 
 The middle square of each picture is reduced to 64 and to 128 pixels. Each codec gives its best picture in at most so
-many bytes; null where it has no file as small.
+many bytes, by its quality from 0 to 100; null where it has no file as small.
 """
 
 import json
@@ -17,10 +18,19 @@ from PIL import Image, ImageCms
 
 import dinp
 from dinp.benchmarks.environment import environment, library
+from dinp.benchmarks.rd.runs import pictures_in
+from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
+from dinp.benchmarks.readme import END, replace_section
+from dinp.cli.options import PATH
+from dinp.cli.progress import counted
+from dinp.errors import DinpError
 
 SIDES = (64, 128)
 SIZES = (200, 500)
 QUALITIES = range(101)
+NAMES = {"dinp": "dinp", "webp": "WebP", "avif": "AVIF", "jpegxl": "JPEG XL"}
+PACKAGES = ("dinp", "numpy", "pillow", "imagecodecs")
+MARKER = "<!-- small tables -->"
 
 
 def square(path: Path, side: int) -> Image.Image:
@@ -85,24 +95,82 @@ def overhead(image: Image.Image) -> dict[str, int]:
     return result
 
 
-@click.command()
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Where the results go, as JSON.")
-def main(pictures: tuple[Path, ...], output: Path) -> None:
-    """Compare very small files."""
-    rows = []
-    for path in pictures:
-        for side in SIDES:
-            image = square(path, side)
-            for size in SIZES:
-                row = {"picture": path.stem, "side": side, "size": size}
-                row |= {name: best(image, size, name) for name in ("dinp", *OTHERS)}
-                rows.append(row)
-                click.echo(json.dumps(row))
-    report = {"environment": environment(["dinp", "numpy", "pillow", "imagecodecs"])}
-    report |= {"overhead": overhead(square(pictures[0], 128)), "rows": rows}
-    output.write_text(json.dumps(report, indent=1) + "\n")
+def small_table(content: dict) -> Table:
+    """Mean PSNR by side and size of each codec, over the pictures of which all codecs have such a file."""
+    lines = []
+    for side in SIDES:
+        for size in SIZES:
+            rows = [row for row in content["rows"] if (row["side"], row["size"]) == (side, size)]
+            cells = []
+            for name in NAMES:
+                found = [row[name]["psnr"] for row in rows if row[name] is not None]
+                cells.append(f"{sum(found) / len(found):.2f} ({len(found)})" if found else DASH)
+            lines.append((f"{side}x{side}", f"{size}", *cells))
+    return Table(
+        "very small files: mean PSNR in dB",
+        ("pixels", "bytes", *NAMES.values()),
+        tuple(lines),
+        "In brackets: pictures that a codec has a file of at most so many bytes of, over which the mean is taken.",
+    )
 
 
-if __name__ == "__main__":
-    main()
+def overhead_table(content: dict) -> Table:
+    """Bytes that are not the coded picture."""
+    lines = tuple((name, str(size)) for name, size in content["overhead"].items())
+    return Table("bytes of a file of 128x128 pixels that are not sections", ("file", "bytes"), lines, "")
+
+
+@click.group()
+def small() -> None:
+    """Measure very small files."""
+
+
+@small.command()
+@click.option("--pictures", type=PATH, required=True, help="Folder of the pictures.")
+@click.option("--out", type=PATH, required=True, help="JSON file.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first pictures only.")
+def run(pictures: Path, out: Path, limit: int | None) -> None:
+    """Measure, and write JSON."""
+    rows, paths = [], pictures_in(pictures, limit)
+    with counted("measuring", len(paths) * len(SIDES) * len(SIZES)) as done:
+        for path in paths:
+            for side in SIDES:
+                image = square(path, side)
+                for size in SIZES:
+                    row = {"picture": path.stem, "side": side, "size": size}
+                    rows.append(row | {name: best(image, size, name) for name in NAMES})
+                    done()
+    here = environment(PACKAGES)
+    codecs = {name: f"{name} {found}" for name, found in here["versions"].items()}
+    report = {"benchmark": "small", "runs": [here | {"jobs": 1, "codecs": codecs}]}
+    report |= {"overhead": overhead(square(paths[0], max(SIDES)))}
+    lines = ",\n".join("  " + json.dumps(row, separators=(",", ":")) for row in rows)
+    text = json.dumps(report, indent=1).removesuffix("\n}") + f',\n "rows": [\n{lines}\n ]\n}}\n'
+    out.write_text(text, encoding="utf-8")
+
+
+def load(path: Path) -> dict:
+    """The content of a result file; DinpError if it is none of this benchmark."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DinpError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or content.get("benchmark") != "small":
+        raise DinpError(f"{path} holds no results of the benchmark of small files")
+    return content
+
+
+@small.command()
+@click.argument("results", type=PATH)
+@click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
+def table(results: Path, readme: Path | None) -> None:
+    """Print the tables as Markdown."""
+    content = load(results)
+    found = [small_table(content), overhead_table(content)]
+    parts = [*(one.markdown() for one in found), found[0].note, provenance_of(content["runs"])]
+    text = "\n\n".join(parts)
+    if readme is None:
+        click.echo(text)
+    else:
+        replace_section(readme, MARKER, text)
+        click.echo(readme)

@@ -10,6 +10,7 @@ HOMES = {
     "lossless": ("dinp.benchmarks.rd.lossless:lossless", "Measure files without loss."),
     "arrays": ("dinp.benchmarks.rd.arrays:arrays", "Measure chunks of depth and elevation arrays."),
     "samples": ("dinp.benchmarks.rd.samples:samples", "Measure depth and flow of 16 bits at the same largest error."),
+    "small": ("dinp.benchmarks.rd.small:small", "Measure very small files."),
     "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes."),
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
