@@ -28,6 +28,7 @@ from dinp.errors import DinpError
 SIDES = (64, 128)
 SIZES = (200, 500)
 QUALITIES = range(101)
+TOO_LARGE = 2  # times the largest size: from there on a codec's qualities are not tried
 NAMES = {"dinp": "dinp", "webp": "WebP", "avif": "AVIF", "jpegxl": "JPEG XL"}
 PACKAGES = ("dinp", "numpy", "pillow", "imagecodecs")
 MARKER = "<!-- small tables -->"
@@ -66,20 +67,29 @@ def psnr(image: Image.Image, shown: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / np.mean((np.asarray(image).astype(float) - shown) ** 2)))
 
 
-def best(image: Image.Image, size: int, name: str) -> dict | None:
-    """Bytes and PSNR of a codec's best file of at most `size` bytes."""
-    if name == "dinp":
-        try:
-            encoding = dinp.encode_with_report(image, target_bytes=size)
-        except dinp.DinpError:
-            return None
-        return {"bytes": len(encoding.data), "psnr": round(encoding.psnr, 3)}
-    found = None
+def own(image: Image.Image, size: int) -> dict | None:
+    """Bytes and PSNR of dinp's best file of at most `size` bytes."""
+    try:
+        encoding = dinp.encode_with_report(image, target_bytes=size)
+    except dinp.DinpError:
+        return None
+    return {"bytes": len(encoding.data), "psnr": round(encoding.psnr, 3)}
+
+
+def files_of(image: Image.Image, name: str) -> list[dict]:
+    """Bytes and PSNR of another codec's files, by rising quality up to the first that is far too large."""
+    found = []
     for quality in QUALITIES:
         data, shown = OTHERS[name](image, quality)
-        if len(data) <= size and (found is None or psnr(image, shown) > found["psnr"]):
-            found = {"bytes": len(data), "psnr": round(psnr(image, shown), 3)}
+        found.append({"bytes": len(data), "psnr": round(psnr(image, shown), 3)})
+        if len(data) > TOO_LARGE * max(SIZES):
+            break
     return found
+
+
+def best(files: list[dict], size: int) -> dict | None:
+    """The best of at most `size` bytes."""
+    return max((one for one in files if one["bytes"] <= size), key=lambda one: one["psnr"], default=None)
 
 
 def overhead(image: Image.Image) -> dict[str, int]:
@@ -136,9 +146,10 @@ def run(pictures: Path, out: Path, limit: int | None) -> None:
         for path in paths:
             for side in SIDES:
                 image = square(path, side)
+                files = {name: files_of(image, name) for name in OTHERS}
                 for size in SIZES:
-                    row = {"picture": path.stem, "side": side, "size": size}
-                    rows.append(row | {name: best(image, size, name) for name in NAMES})
+                    row = {"picture": path.stem, "side": side, "size": size, "dinp": own(image, size)}
+                    rows.append(row | {name: best(found, size) for name, found in files.items()})
                     done()
     here = environment(PACKAGES)
     codecs = {name: f"{name} {found}" for name, found in here["versions"].items()}
