@@ -46,7 +46,7 @@ ROUNDS = 8
 NEAR = 1.5  # levels
 JPEG2000_STEPS = 12
 PACKAGES = ("dinp", "numpy", "pillow", "imagecodecs", "rvl")
-NAMES = {"dinp": "dinp", "jpegxl": "JPEG XL", "png": "PNG", "jpeg2000": "JPEG 2000", "rvl": "RVL"}
+TITLES = {"dinp": "dinp", "jpegxl": "JPEG XL", "png": "PNG", "jpeg2000": "JPEG 2000", "rvl": "RVL"}
 MARKER = "<!-- samples -->"
 
 
@@ -157,18 +157,18 @@ def samples_table(content: dict) -> Table:
                 continue
             sizes = row["bytes"]
             least = min(sizes.values())
-            cells = [f"{sizes[name]:,}" if name in sizes else DASH for name in NAMES]
+            cells = [f"{sizes[name]:,}" if name in sizes else DASH for name in TITLES]
             marked = [
-                f"**{cell}**" if sizes.get(name) == least else cell for name, cell in zip(NAMES, cells, strict=True)
+                f"**{cell}**" if sizes.get(name) == least else cell for name, cell in zip(TITLES, cells, strict=True)
             ]
             ratio = sizes["dinp"] / min(size for name, size in sizes.items() if name != "dinp")
             ratios.append(ratio)
             lines.append((row["picture"], f"{most:g}", row["by"], *marked, f"{ratio:.2f}"))
         mean = math.fsum(ratios) / len(ratios)
-        lines.append((f"mean of {len(ratios)}", f"{most:g}", "", *[""] * len(NAMES), f"{mean:.2f}"))
+        lines.append((f"mean of {len(ratios)}", f"{most:g}", "", *[""] * len(TITLES), f"{mean:.2f}"))
     return Table(
         "depth and flow of 16 bits: bytes at the same largest error",
-        ("picture", "error", "dinp by", *NAMES.values(), "ratio"),
+        ("picture", "error", "dinp by", *TITLES.values(), "ratio"),
         tuple(lines),
         "Bytes of whole files. Ratio: dinp to the smallest of the others. dinp by: diffusion and residual, or samples "
         "on a lattice coded one by one, whichever is smaller.",

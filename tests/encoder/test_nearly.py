@@ -9,7 +9,7 @@ from dinp.bitstream.container import unpack
 from dinp.bitstream.lattice import Lattice, lattices_for, pack_lattice, read_lattice
 from dinp.cli.describe import describe
 from dinp.encoder.lossless import encode_nearly
-from dinp.pictures.picture import picture_of_array
+from dinp.pictures.intake import picture_of_array
 
 RNG = np.random.default_rng(3)
 Y, X = np.mgrid[:30, :40]
