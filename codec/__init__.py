@@ -153,7 +153,9 @@ def encode_with_report(
         return encode_picture(
             picture,
             quality=float(quality),
-            wish=Wish(EFFORTS[effort], chroma, max_error, mask),
+            wish=Wish(
+                EFFORTS[effort], chroma, max_error, mask, again=target_bytes is not None or target_psnr is not None
+            ),
             tree_model=model,
             restoration=restoration,
             start=previous,

@@ -13,7 +13,7 @@ from dinp.bitstream.section import FREE_MASK, TREE, PlaneCode, decode_section
 from dinp.bitstream.structure import KnownData
 from dinp.errors import DinpError
 from dinp.restoration import DecodedPlane, Restoration, side_map
-from dinp.threads import joint, side_by_side, single_blas
+from dinp.threads import in_turn, is_large, joint, side_by_side, single_blas
 
 if TYPE_CHECKING:
     from dinp.diffusion.inpaint import Inpainter
@@ -26,7 +26,7 @@ def reconstruct(code: PlaneCode, known: KnownData, inpainter: "Inpainter | None"
     from dinp.diffusion.inpaint import TOLERANCE, Inpainter
 
     solver = inpainter or Inpainter(known.mask, *(code.structure.cracks if isinstance(code.structure, Pieces) else ()))
-    return solver.solve(known.spread(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
+    return solver.solve_known(known.at_mask(code.values(known)), tol=TOLERANCE * 2.0**-code.depth)
 
 
 def regions_of_code(code: PlaneCode) -> np.ndarray | None:
@@ -99,10 +99,10 @@ def decode_planes(
         If a section is damaged.
     """
     count = len(sections)
-    parsed: list[tuple[PlaneCode, KnownData]] = []
+    parsed: list[tuple[PlaneCode, KnownData] | None] = []
     for part in zip(sections, shapes, depths or [0] * count, own_steps or [()] * count, strict=True):
         parsed.append(decode_section(*part, regions_of_code(parsed[0][0]) if parsed else None)[:2])
-    report = joint(progress, [known.mask.size for _, known in parsed])
+    report = joint(progress, [height * width for height, width in shapes])
 
     def shown(number: int) -> tuple[np.ndarray, str | None]:
         code, known = parsed[number]
@@ -127,10 +127,12 @@ def decode_planes(
             from dinp.scaling import enlarged
 
             plane = enlarged(plane, exponent, labels)
+        parsed[number] = None  # it takes memory as long as it is there
         report(number, 1.0)
         return plane, reason
 
-    planes, reasons = zip(*side_by_side(shown, range(count)), strict=True)
+    run = in_turn if is_large(shapes) else side_by_side
+    planes, reasons = zip(*run(shown, range(count)), strict=True)
     if progress:
         progress(1.0)
     return list(planes), list(dict.fromkeys(reason for reason in reasons if reason is not None))

@@ -20,6 +20,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST = 8  # more threads gain nothing: memory is what they wait for
+LARGE = 1 << 24  # samples of all planes
 _lock = Lock()
 _own = local()  # `working`: the thread shares work at present; `single`: it is inside `single_blas`
 _inside = 0  # threads inside `single_blas`
@@ -114,6 +115,19 @@ def side_by_side(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
     for helper in helpers:
         helper.result()
     return results
+
+
+def is_large(shapes: Iterable[tuple[int, int]]) -> bool:
+    """Whether planes of such shapes are so large that one at a time is worked on, as memory is short then.
+
+    Little time is lost: what is done with a large plane is itself shared out.
+    """
+    return sum(height * width for height, width in shapes) > LARGE
+
+
+def in_turn(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+    """What `side_by_side` gives, part after part."""
+    return [work(part) for part in parts]
 
 
 def joint(progress: Callable[[float], None] | None, sizes: Sequence[int]) -> Callable[[int, float], None]:

@@ -155,8 +155,10 @@ def tree_from_scores(scores: list[np.ndarray], shape: tuple[int, int], points: i
         bounded.append(score)
     flat = np.concatenate([b.ravel() for b in bounded])
     growth = np.concatenate([child_count(shape, s).ravel() for s in sides]) - 1
-    order = np.argsort(-flat, kind="stable")  # ties: coarser first, so that parents stay ahead of their children
-    order = order[flat[order] > -np.inf]
+    most = max(points + int(np.count_nonzero(growth == 0)), 1)  # splits: each of the others adds a leaf
+    least = -np.inf if most >= flat.size else np.partition(flat, flat.size - most)[flat.size - most]
+    above = np.flatnonzero((flat >= least) & (flat > -np.inf))
+    order = above[np.argsort(-flat[above], kind="stable")]  # ties: coarser first, so parents are ahead of children
     total = scores[0].size + np.cumsum(growth[order])
     chosen = np.zeros(flat.size, dtype=bool)
     chosen[order[total <= points]] = True

@@ -43,26 +43,37 @@ class KnownData:
         self._label, self._mask = label, mask
         self.y, self.x, self.side = y, x, side
 
-    @cached_property
+    @property
     def label(self) -> np.ndarray:
-        """Index of the value at each pixel."""
+        """Index of the value at each pixel; where it has to be made it is made anew each time, and not kept."""
         return self._label() if callable(self._label) else self._label
 
-    @cached_property
+    @property
     def mask(self) -> np.ndarray:
-        """The inpainting mask."""
-        return self.label >= 0 if self._mask is None else self._mask
+        """The inpainting mask, read-only."""
+        return self._places[0]
 
-    @cached_property
+    @property
     def labels(self) -> np.ndarray:
         """Index of the value at each mask pixel, in raster order, int32."""
-        return self.label[self.mask]
+        return self._places[1]
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        label = self.label
+        mask = label >= 0 if self._mask is None else self._mask
+        mask.flags.writeable = False
+        return mask, label[mask]
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Values (n,) to the plane (H, W) float64: at mask pixels the value, elsewhere 0."""
-        plane = np.zeros(self.label.shape)
-        plane[self.mask] = np.asarray(values, dtype=np.float64)[self.labels]
+        plane = np.zeros(self.mask.shape)
+        plane[self.mask] = self.at_mask(values)
         return plane
+
+    def at_mask(self, values: np.ndarray) -> np.ndarray:
+        """Values (n,) at mask pixels, in raster order, float64."""
+        return np.asarray(values, dtype=np.float64)[self.labels]
 
     def gather(self, plane: np.ndarray) -> np.ndarray:
         """Adjoint of `spread`: the sum of the plane's entries at each value's mask pixels, (n,) float64."""
@@ -70,7 +81,7 @@ class KnownData:
 
     def mean(self, plane: np.ndarray) -> np.ndarray:
         """Mean of the plane over each value's mask pixels, (n,) float64: the untuned values."""
-        return self.gather(plane) / self.gather(self.mask.astype(np.float64))
+        return self.gather(plane) / np.bincount(self.labels, minlength=self.y.size)
 
 
 def known_data_of_tree(tree: Tree) -> KnownData:

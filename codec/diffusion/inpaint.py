@@ -57,7 +57,7 @@ class Inpainter:
             raise DinpError(f"An inpainting mask is a two-dimensional boolean array, not {mask.ndim}-D {mask.dtype}.")
         if not mask.any():
             raise DinpError("The inpainting mask is empty: at least one pixel must be known.")
-        self.mask = mask.copy()
+        self.mask = mask if mask.base is None and not mask.flags.writeable else mask.copy()
         self.mask.flags.writeable = False
         self.shape: tuple[int, int] = mask.shape
         self._lock = threading.Lock()
@@ -70,8 +70,6 @@ class Inpainter:
             return
         self._hierarchy = Hierarchy(self.mask)
         self._iterations = Iterations(self._hierarchy)
-        i, j = np.nonzero(self.mask)
-        self._known_in_bordered = (i + 1) * (self.shape[1] + 1) + j
 
     def solve(
         self, values: ArrayLike, *, start: ArrayLike | None = None, tol: float = TOLERANCE, cycles: int | None = None
@@ -107,15 +105,34 @@ class Inpainter:
             raise DinpError(f"The warm start has shape {start.shape}, the values have {values.shape}.")
         out = np.empty(values.shape)
         for index in np.ndindex(values.shape[:-2]):
-            known = values[index][self.mask]
-            if not np.isfinite(known).all():
-                raise DinpError("A known value is not finite.")
-            x = out[index]
-            x[...] = known.mean() if start is None else start[index]
-            x[self.mask] = known
-            with self._lock:
-                (self._barriers.improve if self._barriers else self._improve)(x, tol, cycles, nested=start is None)
+            self._solve(values[index][self.mask], None if start is None else start[index], tol, cycles, out[index])
         return out
+
+    def solve_known(
+        self, known: NDArray[np.float64], *, start: NDArray[np.float64] | None = None, tol: float = TOLERANCE
+    ) -> NDArray[np.float64]:
+        """As `solve`, from the values at mask pixels alone, (n,) in raster order: it takes less memory."""
+        if start is not None:
+            start = self._checked(start, "start")
+        out = np.empty(self.shape)
+        self._solve(known, start, tol, None, out)
+        return out
+
+    def _solve(
+        self,
+        known: NDArray[np.float64],
+        start: NDArray[np.float64] | None,
+        tol: float,
+        cycles: int | None,
+        x: NDArray[np.float64],
+    ) -> None:
+        """Write the reconstruction from values at mask pixels to x."""
+        if not np.isfinite(known).all():
+            raise DinpError("A known value is not finite.")
+        x[...] = known.mean() if start is None else start
+        x[self.mask] = known
+        with self._lock:
+            (self._barriers.improve if self._barriers else self._improve)(x, tol, cycles, nested=start is None)
 
     def solve_adjoint(
         self, residual: ArrayLike, *, tol: float = TOLERANCE, cycles: int | None = None
@@ -170,6 +187,11 @@ class Inpainter:
     def has_barriers(self) -> bool:
         """Whether there are cracks."""
         return self._barriers is not None
+
+    @cached_property
+    def _known_in_bordered(self) -> NDArray[np.int64]:
+        i, j = np.nonzero(self.mask)
+        return (i + 1) * (self.shape[1] + 1) + j
 
     @cached_property
     def places(self) -> NDArray[np.int32]:

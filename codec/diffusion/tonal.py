@@ -58,7 +58,7 @@ def tonal_optimisation(
         Their inpainting, up to the error of the cheap cycles (solve again before measuring).
     """
     if reconstruction is None:
-        reconstruction = inpainter.solve(known.spread(values))
+        reconstruction = inpainter.solve_known(known.at_mask(values))
     tuning = Tuning(inpainter, known, plane, values, reconstruction, cycles=cycles)
     tuning.optimise(steps, free)
     return tuning.values, tuning.reconstruction()
@@ -129,6 +129,7 @@ class FieldSteps:
         Without barriers.
     known : KnownData
     residual : (H, W) float64
+        Overwritten.
     cycles : int
 
     Attributes
@@ -145,7 +146,7 @@ class FieldSteps:
         self._at = inpainter.places
         self._residual, self._change, self._known = grid.split(residual), grid.field(), grid.field()
         self._sums = grid.sums()
-        self.squares = float(np.sum(residual * residual))
+        self.squares = float(np.sum(np.multiply(residual, residual, out=residual)))
 
     def gathered(self) -> np.ndarray:
         """The residual's adjoint inpainting, gathered: (n,) float64."""

@@ -46,6 +46,7 @@ MOST_FOR_ERROR = 3.0
 FAR = 2.0
 SMALL_DRAWING = 1 << 17  # samples
 PATIENCE, TRIAL_STEP, MOST_TRIALS = 2, 5.0, 9  # lower qualities that are tried of small drawings
+BAND = 256  # rows that are looked at together; even
 CHROMA = {"auto": None, "420": COLOUR_420, "444": COLOUR_444}
 _MARGIN = 1e-3  # of the wanted error of floats: what rounding to their type may do
 
@@ -66,12 +67,13 @@ class CodedPicture:
 
 @dataclass(frozen=True)
 class Wish:
-    """How a picture is to be coded; see `dinp.encode`."""
+    """How a picture is to be coded, see `dinp.encode`; and whether it will be coded `again`, with another quality."""
 
     effort: Effort
     chroma: str = "auto"
     max_error: float | None = None
     mask: np.ndarray | None = None
+    again: bool = False
 
 
 def encode_picture(
@@ -177,6 +179,7 @@ def _coded(
         progress=progress,
         weights=weights,
         depth=depth,
+        again=wish.again,
     )
     if alpha == ALPHA_PLANE:
         soft = encode_planes(
@@ -221,6 +224,8 @@ def error_of(quality: float) -> float:
 
 def planes_of(picture: Picture, layout: int) -> list[np.ndarray]:
     """Planes on the grey axis, float64; what nobody sees continues its surroundings, so that it costs little."""
+    if layout == COLOUR_420 and picture.format == EIGHT_BITS and picture.unseen(0) is None:
+        return split_planes(picture.samples)
     axis = []
     for number, channel in enumerate(picture.channels):
         values = picture.format.to_axis(channel, number)
@@ -266,13 +271,19 @@ def _residual(error: np.ndarray, most: float, samples: SampleFormat, number: int
 
 def _halving_loss(picture: Picture) -> float:
     """Mean squared error in R, G and B of halving chroma and doubling it again, on the grey axis."""
-    axis = np.dstack([picture.format.to_axis(channel, n) for n, channel in enumerate(picture.channels)])
-    again = merge_planes(split_planes(axis))
-    difference = np.rint(axis) - again
     unseen = picture.unseen(0)
-    if unseen is not None:
-        difference = difference[~unseen]
-    return float(np.mean(difference**2)) if difference.size else 0.0
+    squares, count, height = 0.0, 0, len(picture.samples)
+    for first in range(0, height, BAND):
+        begin, end = max(first - 2, 0), min(first + BAND + 2, height)  # rows beside it: chroma is interpolated
+        rows = slice(begin, end)
+        axis = np.dstack([picture.format.to_axis(channel[rows], n) for n, channel in enumerate(picture.channels)])
+        difference = np.rint(axis)
+        difference -= merge_planes(split_planes(axis))
+        inside = slice(first - begin, min(first + BAND, height) - begin)
+        difference = difference[inside] if unseen is None else difference[inside][~unseen[rows][inside]]
+        squares += float(np.sum(difference * difference))
+        count += difference.size
+    return squares / count if count else 0.0
 
 
 def _squared_error(picture: Picture, decoded: Picture) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from dinp.bitstream.section import known_data_of
 from dinp.bitstream.structure import KnownData
 from dinp.diffusion.inpaint import Inpainter
-from dinp.diffusion.tonal import tonal_optimisation
+from dinp.diffusion.tonal import Tuning
 from dinp.encoder.pyramid import detail_gains, leaf_count, pruned_tree, pruned_tree_of_size
 from dinp.encoder.refinement import grow, prune
 from dinp.entropy.tree import Tree, tree_from_scores
@@ -117,13 +117,11 @@ def tune(
     known = known_data_of(structure, side_log2)
     inpainter = Inpainter(known.mask)
     values = known.mean(plane if start is None else start)
-    reconstruction = inpainter.solve(known.spread(values), start=start, tol=tolerance)
-    return Trial(
-        structure,
-        known,
-        *tonal_optimisation(inpainter, known, plane, values, steps=steps, cycles=1, reconstruction=reconstruction),
-        inpainter,
-    )
+    reconstruction = inpainter.solve_known(known.at_mask(values), start=start, tol=tolerance)
+    tuning = Tuning(inpainter, known, plane, values, reconstruction, cycles=1)
+    del reconstruction, start  # in large pictures memory is short
+    tuning.optimise(steps)
+    return Trial(structure, known, tuning.values, tuning.reconstruction(), inpainter)
 
 
 def grow_tree(
@@ -222,5 +220,6 @@ def place_points(
     if start is not None and effort.stages and 1 / REUSE <= points / start.known.y.size <= REUSE:
         return grow_tree(plane, start, points, effort, progress, show, tolerance)
     tree = first_tree(plane, gains, points, effort.share, model)
+    del gains
     progress(0.1)
     return grow_tree(plane, tree, points, effort, lambda f: progress(0.1 + 0.9 * f), show, tolerance)

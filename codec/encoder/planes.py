@@ -8,14 +8,14 @@ levels are chosen by error and bits, and coded. Where a plane has flat parts, ba
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from dinp.bitstream.steps import nearest_step_index
 from dinp.encoder.anticipation import restored_draft
-from dinp.encoder.barrier_rival import BarrierRival, has_flat_parts, shared_barriers
+from dinp.encoder.barrier_rival import BarrierRival, may_pay, shared_barriers
 from dinp.encoder.coded import CodedPlane, CodedPlanes
 from dinp.encoder.own_steps import own_steps_of
 from dinp.encoder.placement import (
@@ -32,7 +32,7 @@ from dinp.encoder.prices import CHROMA_STEP, step_of
 from dinp.encoder.quantisation import encode_trial
 from dinp.errors import DinpError
 from dinp.restoration import Restoration
-from dinp.threads import joint, side_by_side, single_blas
+from dinp.threads import in_turn, is_large, joint, side_by_side, single_blas
 
 FREE_MASK_SIDE_LOG2 = 3
 TONAL_STEPS = 4  # for a free mask, whose points stay where they are
@@ -47,6 +47,7 @@ class Means:
     restoration: Restoration | None = None
     depth: int = 0
     barriers: bool = True
+    again: bool = True
 
 
 @single_blas()
@@ -63,6 +64,7 @@ def encode_planes(
     weights: Sequence[float] | None = None,
     depth: int = 0,
     barriers: bool = True,
+    again: bool = True,
 ) -> CodedPlanes:
     """Code a picture's planes.
 
@@ -91,6 +93,8 @@ def encode_planes(
         Of the sample format, see `dinp.bitstream.samples`.
     barriers : bool
         Whether planes may be coded with barriers, where that costs less.
+    again : bool
+        Whether what another quality could start from is kept.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def encode_planes(
         raise DinpError("the inpainting mask must be as large as the picture and hold at least one pixel")
     luma_step = step_of(quality, depth)
     steps = [luma_step * weight for weight in weights or [1.0] + [CHROMA_STEP] * (len(planes) - 1)]
-    means = Means(tree_model, effort, restoration, depth, barriers)
+    means = Means(tree_model, effort, restoration, depth, barriers, again)
     masks = [mask] + [None] * (len(planes) - 1)
     report = joint(progress, [plane.size for plane in planes])
 
@@ -119,10 +123,10 @@ def encode_planes(
         return coded
 
     alike = len(planes) > 1 and all(plane.shape == planes[0].shape for plane in planes)
-    may_share = barriers and mask is None and alike and has_flat_parts(planes[0])
+    may_share = barriers and mask is None and alike and may_pay(planes[0], steps[0])
     coded = shared_barriers(planes, steps, depth) if may_share else None
     if coded is None:
-        coded = side_by_side(one, range(len(planes)))
+        coded = (in_turn if is_large(plane.shape for plane in planes) else side_by_side)(one, range(len(planes)))
     if progress:
         progress(1.0)
     return CodedPlanes(coded, coded[0].points / planes[0].size)
@@ -142,7 +146,7 @@ def encode_plane(
     `mask` is a free one in place of a tree; `previous` the trial of the same plane at another step.
     """
     rival = None
-    if means.barriers and mask is None and has_flat_parts(plane):
+    if means.barriers and mask is None and may_pay(plane, step):
         rival = BarrierRival(plane, step, means.depth)
         with_barriers = rival.cheaper_than_any_tree()
         if with_barriers is not None:
@@ -163,7 +167,8 @@ def encode_plane(
     )
     with_barriers = rival.cheaper_than(coded) if rival is not None else None
     coded.plain.release()
-    return with_barriers or coded
+    coded = with_barriers or coded
+    return coded if means.again else replace(coded, trial=None)
 
 
 def _tree(plane: np.ndarray, step: float, means: Means, previous: Trial | None, progress: Progress) -> Trial:

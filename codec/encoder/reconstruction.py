@@ -28,13 +28,13 @@ class Reconstruction:
         """A plane (H, W) that is right, but for what comes from farther than `AROUND`, in these parts."""
         if self._plane is not None:
             return self._plane
-        plane, values = np.zeros(self._known.mask.shape), self._known.spread(self._code.values(self._known))
+        plane, values, label = np.zeros(self._known.mask.shape), self._code.values(self._known), self._known.label
         for part in parts:
             wide = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in part)
             if not self._known.mask[wide].any():
                 return self()
             inside = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(part, wide, strict=True))
-            plane[part] = Inpainter(self._known.mask[wide]).solve(values[wide])[inside]
+            plane[part] = Inpainter(self._known.mask[wide]).solve(values[label[wide]])[inside]
         return plane
 
     def release(self) -> None:

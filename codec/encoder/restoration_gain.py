@@ -16,6 +16,7 @@ from dinp.threads import in_parallel
 WINDOW = 128  # pixels
 CELL = 1 << ROOT_LOG2
 LEAST_WINDOWED = 4.0  # grey levels: at finer steps there is little to gain, and windows of a drawing may mislead
+BAND = 256  # rows that are looked at together
 LEAST_GAIN = 1e-3  # share of the squared error that restoration must remove to be asked for
 
 
@@ -73,7 +74,11 @@ def gain(plane: np.ndarray, better: np.ndarray, decoded: np.ndarray) -> float:
 
     A grey picture is shown rounded, too: close to the original that may undo what restoration gains.
     """
-    grey = np.array_equal(plane, np.rint(plane))
-    shown = [np.rint(np.clip(u, 0, 255)) if grey else np.clip(u, 0, 255) for u in (better, decoded)]
-    left, error = (float(np.sum((plane - u) ** 2)) for u in shown)
+    bands = [slice(first, first + BAND) for first in range(0, len(plane), BAND)] if plane.ndim == 2 else [slice(None)]
+    grey = all(np.array_equal(plane[band], np.rint(plane[band])) for band in bands)
+    left = error = 0.0
+    for band in bands:
+        shown = [np.clip(u[band], 0, 255) for u in (better, decoded)]
+        after, before = (float(np.sum((plane[band] - (np.rint(u) if grey else u)) ** 2)) for u in shown)
+        left, error = left + after, error + before
     return 1 - left / error if error else 0.0

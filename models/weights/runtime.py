@@ -7,7 +7,7 @@ Results do not depend on the number of threads, which is `dinp.threads.thread_co
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ from dinp.models.weights.files import Weights, shipped, shipped_config
 from dinp.threads import thread_count
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
 GRADIENT = "_gradient"
 _ERRORS_ONLY = 3
+LARGE = 1 << 20  # numbers of an input: what such runs need is not kept for others
 _locks = {"make": Lock(), "run": Lock()}
 _inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
 
@@ -61,8 +62,9 @@ class OnnxNetwork:
         """
         inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in given.items()}
         session = self._session()
+        options = _giving_back() if max(value.size for value in inputs.values()) > LARGE else None
         with _locks["run"]:  # a run has all cores, and two at a time would take twice the memory
-            return session.run(list(outputs), inputs)
+            return session.run(list(outputs), inputs, options)
 
     def _session(self) -> "InferenceSession":
         """The session of this process and number of threads."""
@@ -97,6 +99,16 @@ class OnnxNetwork:
         from onnxruntime import OrtValue
 
         return {name: OrtValue.ortvalue_from_numpy(array) for name, array in self._weights.arrays.items()}
+
+
+@cache
+def _giving_back() -> "RunOptions":
+    """Options for a run that gives its memory back to the system."""
+    from onnxruntime import RunOptions
+
+    options = RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def graph_of(name: str, weights: Weights) -> bytes:
