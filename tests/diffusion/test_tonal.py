@@ -38,7 +38,7 @@ def test_gathering_is_the_exact_adjoint_of_spreading(cycles):
     known, _, inpainter = problem()
     rng = np.random.default_rng(2)
     r, g = rng.normal(size=SHAPE), rng.normal(size=known.y.size)
-    steps = FieldSteps(inpainter, known, r, cycles)
+    steps = FieldSteps(inpainter, known, r.copy(), cycles)
     adjoint = steps.gathered()
     steps.spread(g)
     steps.take(-1.0)
