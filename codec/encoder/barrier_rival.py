@@ -92,7 +92,7 @@ class BarrierRival:
 
     def guess(self) -> float:
         """What barriers would cost, by a guess."""
-        return best_outline(self._plane, self._ladder, self._bit_cost).guess
+        return self._outline(np.inf).guess
 
     def cheaper_than_any_tree(self) -> CodedPlane | None:
         """The plane with barriers, where it costs less than a tree can be expected to cost."""
