@@ -20,7 +20,7 @@ def drawing():
 
 
 def pictures():
-    """By name: picture, how it is coded, and the structure of its first plane."""
+    """By name: picture, how it is coded, and the structure of its first plane, where that matters."""
     grey, waves = photograph()[:66, :80], smooth_plane((40, 50), seed=3)
     colour = np.dstack([grey, grey[::-1], np.clip(grey + 20.0 * (grey > 90), 0, 255).astype(np.uint8)])
     deep = (waves * 100).astype(np.uint16)
@@ -31,10 +31,10 @@ def pictures():
         "grey, effort 2": (grey, {"quality": 55, "effort": 2}, "tree"),
         "colour, effort 1": (colour, {"quality": 35, "effort": 1}, "tree"),
         "colour, effort 2": (colour, {"quality": 35, "effort": 2}, "tree"),
-        "effort 3": (grey[:32, :40], {"quality": 40, "effort": 3}, "tree"),
+        "effort 3": (photograph()[100:132, 110:150], {"quality": 40, "effort": 3}, "tree"),
         "barriers": (drawing(), {"quality": 60}, "barriers"),
         "free mask": (grey, {"quality": 40, "effort": 1, "mask": mask}, "free mask"),
-        "16 bits": (deep, {"quality": 40, "effort": 1}, "tree"),
+        "16 bits": (deep, {"quality": 40, "effort": 1}, None),
         "lossless drawing": (drawing(), {"lossless": True}, None),
         "lossless photograph": (grey[:16, :16], {"lossless": True}, None),
     }
