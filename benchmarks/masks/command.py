@@ -93,9 +93,10 @@ def run(
 @click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {MARKER} and {END}.")
 def table(result: Path, readme: Path | None) -> None:
     """Print a Markdown table."""
-    from dinp.benchmarks.masks.measuring import load_result, readme_table
+    from dinp.benchmarks.masks.measuring import readme_table
+    from dinp.benchmarks.result_files import load_results
 
-    text = readme_table(load_result(result))
+    text = readme_table(load_results(result, "masks"))
     if readme is None:
         progress.out(text)
     else:
@@ -108,9 +109,9 @@ def table(result: Path, readme: Path | None) -> None:
 @click.option("--out", type=PATH, required=True, metavar="FOLDER", help="For the plots, named as the results.")
 def plot(result: Path, out: Path) -> None:
     """Write plots as PNG."""
-    from dinp.benchmarks.masks.measuring import load_result
     from dinp.benchmarks.masks.plots import write_plots
+    from dinp.benchmarks.result_files import load_results
 
     check_folder(str(out))
-    for path in write_plots(load_result(result), out, result.stem):
+    for path in write_plots(load_results(result, "masks"), out, result.stem):
         progress.out(path)

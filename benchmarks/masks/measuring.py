@@ -235,17 +235,6 @@ def earlier(
     return kept
 
 
-def load_result(path: Path) -> dict:
-    """A file that this benchmark has written; DinpError for any other."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(result, dict) or result.get("benchmark") != "masks":
-        raise DinpError(f"{path} holds no results of the benchmark of masks")
-    return result
-
-
 def _write(path: Path, result: dict) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from dinp.benchmarks.environment import library
-from dinp.benchmarks.rd.runs import load_results
+from dinp.benchmarks.result_files import load_results
 from dinp.errors import DinpError
 
 LOW, HIGH = 0.05, 0.5
@@ -82,7 +82,7 @@ def load_measured(paths: Sequence[Path]) -> Measured:
     merged: dict[tuple[str, str, str, str], tuple[str, dict[float, dict]]] = {}
     runs = []
     for path in paths:
-        content = load_results(path)
+        content = load_results(path, "rd")
         runs += content["runs"]
         for one in content["series"]:
             version = content["runs"][one["run"]]["codecs"][one["codec"]]

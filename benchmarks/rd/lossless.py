@@ -22,6 +22,7 @@ from dinp.benchmarks.rd.lossless_codecs import COMPARED, LOSSLESS
 from dinp.benchmarks.rd.runs import PACKAGES, load_picture, pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.result_files import load_results
 from dinp.cli.options import NAME_LIST, PATH
 from dinp.cli.progress import say
 from dinp.errors import DinpError
@@ -48,23 +49,6 @@ def measure(paths: Sequence[Path], codecs: Sequence[str]) -> tuple[list[dict], l
             row |= {"encode_s": round(coded.encode_seconds, 4), "decode_s": round(coded.decode_seconds, 4)}
             found.append(row)
     return found, failures
-
-
-def load(path: Path) -> dict:
-    """The content of a result file.
-
-    Raises
-    ------
-    DinpError
-        It cannot be read, or is not a result of this benchmark.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.get("benchmark") != "lossless":
-        raise DinpError(f"{path} holds no results of the lossless benchmark")
-    return content
 
 
 def lossless_table(content: dict) -> Table:
@@ -113,7 +97,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], name: str | None) ->
         if codec not in LOSSLESS:
             raise DinpError(f"there is no lossless codec {codec}: choose among {', '.join(LOSSLESS)}")
         LOSSLESS[codec].check()
-    before = load(out) if out.exists() else {"files": [], "runs": []}
+    before = load_results(out, "lossless") if out.exists() else {"files": [], "runs": []}
     kept = [one for one in before["files"] if one["codec"] not in codecs]
     files, failures = measure(pictures_in(pictures), codecs)
     versions = {codec: LOSSLESS[codec].version() for codec in codecs}
@@ -136,7 +120,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], name: str | None) ->
 @click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: tuple[Path, ...], readme: Path | None) -> None:
     """Print the tables as Markdown."""
-    contents = [load(path) for path in results]
+    contents = [load_results(path, "lossless") for path in results]
     found = [lossless_table(content) for content in contents]
     runs = [run for content in contents for run in content["runs"]]
     notes = dict.fromkeys(one.note for one in found)

@@ -27,6 +27,7 @@ from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.codec import Codec
 from dinp.benchmarks.rd.codecs import prepared_codec
 from dinp.benchmarks.rd.metrics import METRICS, measure
+from dinp.benchmarks.result_files import load_results
 from dinp.errors import DinpError
 from dinp.pictures.modes import picture_from_image
 
@@ -146,7 +147,7 @@ class Results:
         self.path = path
         self.content: dict = {"benchmark": "rd", "set": name, "units": UNITS, "runs": [], "series": []}
         if path.exists():
-            self.content = load_results(path)
+            self.content = load_results(path, "rd")
             if self.content["set"] != name:
                 raise DinpError(f"{path} holds results of the set {self.content['set']}, not of {name}")
         versions = {codec.name: codec.version() for codec in codecs}
@@ -204,23 +205,6 @@ class Results:
 def series_key(series: dict) -> tuple[str, str, str]:
     """Codec, mode and picture of a series."""
     return series["codec"], series["mode"], series["picture"]
-
-
-def load_results(path: Path) -> dict:
-    """The content of a result file.
-
-    Raises
-    ------
-    DinpError
-        It cannot be read, or is not a result of this benchmark.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.get("benchmark") != "rd":
-        raise DinpError(f"{path} holds no results of the rate-distortion benchmark")
-    return content
 
 
 def run_tasks(tasks: Sequence[Task], results: Results, jobs: int, done: Callable[[], object]) -> list[str]:

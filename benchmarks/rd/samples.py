@@ -33,6 +33,7 @@ from PIL import Image
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.result_files import load_results
 from dinp.bitstream.lattice import lattices_for
 from dinp.cli.options import NUMBER_LIST, PATH
 from dinp.encoder.lossless import changes
@@ -187,7 +188,7 @@ def samples() -> None:
 @click.option("--effort", type=click.IntRange(1, 3), default=2, show_default=True, help="Of dinp.")
 def run(pictures: Path, out: Path, errors: Sequence[float], effort: int) -> None:
     """Measure, and write JSON."""
-    before = load(out) if out.exists() else {"rows": []}
+    before = load_results(out, "samples") if out.exists() else {"rows": []}
     rows = {(row["picture"], row["max_error"]): row for row in before["rows"]}
     here = environment(PACKAGES)
     codecs = {name: f"{name} {found}" for name, found in here["versions"].items()}
@@ -212,29 +213,12 @@ def write(path: Path, rows: list[dict], runs: list[dict]) -> None:
     path.write_text(head + f',\n "rows": [\n{lines}\n ]\n}}\n', encoding="utf-8")
 
 
-def load(path: Path) -> dict:
-    """The content of a result file.
-
-    Raises
-    ------
-    DinpError
-        It cannot be read, or is not a result of this benchmark.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.get("benchmark") != "samples":
-        raise DinpError(f"{path} holds no results of the benchmark of samples")
-    return content
-
-
 @samples.command()
 @click.argument("results", type=PATH)
 @click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: Path, readme: Path | None) -> None:
     """Print the table as Markdown."""
-    content = load(results)
+    content = load_results(results, "samples")
     found = samples_table(content)
     text = "\n\n".join([found.markdown(), found.note, provenance_of(content["runs"])])
     if readme is None:

@@ -103,9 +103,10 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
 
     RESULTS are JSON files of runs.
     """
-    from dinp.benchmarks.speed.solvers import load_result, readme_text
+    from dinp.benchmarks.result_files import load_results
+    from dinp.benchmarks.speed.solvers import readme_text
 
-    text = readme_text([load_result(path) for path in results])
+    text = readme_text([load_results(path, "speed") for path in results])
     if readme is None:
         progress.out(text)
     else:

@@ -11,7 +11,6 @@ largest deviation, in grey levels, from a direct sparse solve (above two million
 it stands still). Repeats are interleaved; times are medians, and ratios are medians of those within a repeat.
 """
 
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -201,14 +200,3 @@ def readme_text(results: Sequence[dict]) -> str:
             )
             parts.append(f"Decoding the files (without restoration), the solver's share of it, and encoding: {told}.")
     return "\n\n".join(parts)
-
-
-def load_result(path: Path) -> dict:
-    """A file that this benchmark has written; DinpError for any other."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(result, dict) or result.get("benchmark") != "speed":
-        raise DinpError(f"{path} holds no results of the speed benchmark")
-    return result

@@ -8,6 +8,7 @@ from conftest import dinp_command
 from PIL import Image
 
 from dinp.benchmarks.rd import samples
+from dinp.benchmarks.result_files import load_results
 from dinp.errors import DinpError
 
 STAIRS = np.repeat(np.arange(3, 15), 4)[None].repeat(20, axis=0).astype(np.uint8)
@@ -83,4 +84,4 @@ def test_tables_mark_the_least_and_other_files_are_refused(tmp_path):
     for text in ("{", '{"benchmark": "rd"}'):
         wrong.write_text(text)
         with pytest.raises(DinpError):
-            samples.load(wrong)
+            load_results(wrong, "samples")

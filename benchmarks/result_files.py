@@ -1,0 +1,23 @@
+"""Files of results: read with a check of whose they are."""
+
+import json
+from pathlib import Path
+
+from dinp.errors import DinpError
+
+
+def load_results(path: Path, benchmark: str) -> dict:
+    """The content of a file that a benchmark has written; `benchmark` as it stands in the file.
+
+    Raises
+    ------
+    DinpError
+        It cannot be read, or is not a result of this benchmark.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DinpError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or content.get("benchmark") != benchmark:
+        raise DinpError(f"{path} holds no results of the benchmark {benchmark}")
+    return content
