@@ -25,8 +25,12 @@ PARTS = {
         "dinp.tonal:tonal_optimisation",
         "dinp.diffusion.inpaint:Inpainter.__init__",
         "dinp.diffusion.inpaint:Inpainter.solve",
+        "dinp.diffusion.inpaint:Inpainter.solve_known",
         "dinp.diffusion.inpaint:Inpainter.solve_adjoint",
         "dinp.diffusion.tonal:tonal_optimisation",
+        "dinp.diffusion.tonal:Tuning.__init__",
+        "dinp.diffusion.tonal:Tuning.optimise",
+        "dinp.diffusion.tonal:Tuning.reconstruction",
     ],
     "restoration": [
         "dinp.restoration:Restoration.__call__",
@@ -46,6 +50,13 @@ PARTS = {
         "dinp.pictures.colour_transform:merge_planes",
     ],
 }
+
+
+def is_own(module: str) -> bool:
+    """Whether this version has a module: an installation beside it, of another one, may offer modules that it lacks."""
+    import dinp
+
+    return any(Path(folder, *module.split(".")[1:]).with_suffix(".py").is_file() for folder in dinp.__path__)
 
 
 class Clock:
@@ -78,10 +89,9 @@ class Clock:
         for part, names in PARTS.items():
             for name in names:
                 path, _, attribute = name.partition(":")
-                try:
-                    owner = importlib.import_module(path)
-                except ModuleNotFoundError:
+                if not is_own(path):
                     continue
+                owner = importlib.import_module(path)
                 *outer, last = attribute.split(".")
                 for step in outer:
                     owner = getattr(owner, step, None)
