@@ -51,17 +51,17 @@ def smooth_curve(series: Series) -> Curve | None:
     return curve and curve.below(TOP)
 
 
-def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHORS) -> Table:
+def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHORS, mode: str = "grey") -> Table:
     """BD-rates of a codec on each picture, and their means over the piecewise smooth ones and over all.
 
     Raises
     ------
     DinpError
-        The codec, or all anchors, were not measured in grey.
+        The codec, or all anchors, were not measured in this mode.
     """
     found: dict[str, dict[str, Curve]] = {}
     for one in measured.series:
-        if one.mode == "grey" and (curve := smooth_curve(one)):
+        if one.mode == mode and (curve := smooth_curve(one)):
             found.setdefault(one.codec, {})[Path(one.picture).stem] = curve
     anchors = [anchor for anchor in anchors if anchor in found and anchor != codec]
     if codec not in found or not anchors:
@@ -79,7 +79,7 @@ def smooth_table(measured: Measured, codec: str, anchors: Sequence[str] = ANCHOR
     lines.append((f"mean of {len(rates)}", *_means(rates, list(rates))))
     sets = ", ".join(dict.fromkeys(one.set for one in measured.series))
     return Table(
-        f"{sets}, grey: BD-rate (PSNR) of {TITLES[codec]} against",
+        f"{sets}, {mode}: BD-rate (PSNR) of {TITLES[codec]} against",
         ("picture", *(TITLES[anchor] for anchor in anchors)),
         tuple(lines),
         f"BD-rate over {LOW:g}-{HIGH:g} bits per pixel and up to {TOP:g} dB: negative means fewer bits at equal PSNR. "

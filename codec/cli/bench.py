@@ -12,6 +12,7 @@ HOMES = {
     "samples": ("dinp.benchmarks.rd.samples:samples", "Measure depth and flow of 16 bits at the same largest error."),
     "small": ("dinp.benchmarks.rd.small:small", "Measure very small files."),
     "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes."),
+    "drawings": ("dinp.benchmarks.rd.drawings:drawings", "Make and measure drawings in colour."),
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
