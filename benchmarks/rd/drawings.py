@@ -26,7 +26,7 @@ from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
 from dinp.benchmarks.rd.smooth import HIGH, QUALITIES, smooth_table
 from dinp.benchmarks.rd.tables import markdown
 from dinp.benchmarks.readme import END, replace_section
-from dinp.cli.options import NAMES, PATH
+from dinp.cli.options import NAME_LIST, PATH
 from dinp.cli.progress import counted, say
 
 WIDTH, HEIGHT = 640, 480
@@ -196,7 +196,7 @@ def make(out: Path) -> None:
 @drawings.command()
 @click.option("--pictures", type=PATH, required=True, help="Folder of the drawings.")
 @click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
-@click.option("--codecs", type=NAMES, default=",".join(("dinp", *ANCHORS)), show_default=True)
+@click.option("--codecs", type=NAME_LIST, default=",".join(("dinp", *ANCHORS)), show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
     """Measure codecs in colour, and write JSON."""
