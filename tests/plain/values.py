@@ -70,7 +70,7 @@ def _neighbours(
     found: list[int | None] = []
     for dy, dx in DIRECTIONS:
         found.append(None)
-        for log2 in range(k, len(blocks)):
+        for log2 in range(k, min(k + 3, len(blocks))):
             j = blocks[log2].get((groups[i], (values[i].y >> log2) + dy, (values[i].x >> log2) + dx))
             if j is not None and coded[j]:
                 found[-1] = j
