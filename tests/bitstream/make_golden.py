@@ -3,16 +3,25 @@
 python tests/bitstream/make_golden.py
 """
 
+import dataclasses
+import io
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from skimage import data
 
 import dinp
-from dinp.bitstream.container import GREY, Container, pack, unpack
+from dinp.bitstream.container import GREY, Chunk, Container, pack, plane_chunk, unpack
+from dinp.bitstream.lossless import _wide
+from dinp.bitstream.samples import SampleFormat
+from dinp.bitstream.section import decode_section, encode_section
+from dinp.bitstream.sidecars import read_steps, steps_body
 
 FOLDER = Path(__file__).parent
+LOSSLESS, STEPS = 0x82, 0xC3
 
 
 def sealed(content: bytes) -> bytes:
@@ -28,38 +37,128 @@ def write(path: Path, content: bytes) -> bool:
     return True
 
 
-def main() -> None:
-    """Write what is missing."""
-    photograph = np.ascontiguousarray(data.astronaut()[0:144:2, 140:308:2])  # 72 x 84
-    grey = np.ascontiguousarray(photograph[:, :, 1])
-    mask = np.random.default_rng(0).random(grey.shape) < 0.1
-    flat = np.full((40, 56), 77, dtype=np.uint8)
-    pictures = {
-        "grey_quality_30": dinp.encode(grey, quality=30),
-        "grey_quality_30_plain": dinp.encode(grey, quality=30, restore=False),
-        "grey_quality_95": dinp.encode(grey, quality=95),
-        "colour_quality_10": dinp.encode(photograph, quality=10),
-        "colour_quality_60": dinp.encode(photograph, quality=60),
-        "grey_free_mask": dinp.encode(grey, quality=50, mask=mask),
-        "colour_free_mask": dinp.encode(photograph, quality=50, mask=mask),
-        "one_row": dinp.encode(grey[:1], quality=70),
-        "one_column_colour": dinp.encode(photograph[:, :1], quality=70),
-        "one_pixel": dinp.encode(grey[:1, :1], quality=70),
-        "flat": dinp.encode(flat),
-    }
-    (FOLDER / "golden").mkdir(exist_ok=True)
-    for name, coded in pictures.items():
-        if write(FOLDER / "golden" / f"v1.0_{name}.dinp", coded):
-            dinp.decode(coded).save(FOLDER / "golden" / f"v1.0_{name}.png")
+def with_own_steps(coded: bytes) -> bytes:
+    """A grey file whose values at single pixels, and in cells of side 4, have steps of a chunk."""
+    parsed = unpack(coded)
+    code, _, _ = decode_section(parsed.sections[0], (parsed.height, parsed.width))
+    body = b"\x05" + b"\x60" + b"\xd0\x01"  # 96 units at side 1, 208 at side 4
+    own_steps = read_steps(body)
+    assert steps_body(own_steps) == body
+    section, _ = encode_section(dataclasses.replace(code, own_steps=own_steps, restoration=0))
+    return pack(dataclasses.replace(parsed, sections=(section,), chunks=(plane_chunk(STEPS, (0,), body),)))
 
-    good = pictures["grey_quality_30"]
+
+def of_wide_samples(samples: np.ndarray) -> bytes:
+    """A lossless file that stores the lower bits, as otherwise only those of more than 2^17 values are."""
+    chunk = Chunk(LOSSLESS, b"\x03" + _wide(samples.astype(np.int64)))
+    form = SampleFormat(0, 32, 0, ((0, 2**32 - 1),))
+    return pack(Container(samples.shape[1], samples.shape[0], GREY, (b"",), samples=form, chunks=(chunk,)))
+
+
+def pictures() -> dict[str, bytes]:
+    """The files that must be decoded, by name. Small, as the decoder in tests/plain/ is slow; few sides are even."""
+    photograph = np.ascontiguousarray(data.astronaut()[0:123:3, 140:296:4])  # 41 x 39
+    grey = np.ascontiguousarray(photograph[:, :, 1])
+    y, x = np.mgrid[:41, :39]
+    disc = (y - 20) ** 2 + (x - 18) ** 2 < 170
+    drawing = np.where(disc, 180, 40).astype(np.uint8)
+    drawing[5:12, 25:37] = 90
+    drawing_in_colour = np.dstack([drawing, 255 - drawing, drawing // 2])
+    ramp = np.where(disc, 120 + 2.5 * x, 60 + y).astype(np.uint8)
+    random = np.random.default_rng(0)
+    mask = random.random(grey.shape) < 0.1
+    dots = np.where(random.random(grey.shape) < 0.05, 255, 0).astype(np.uint8)
+    alpha = (255 * np.clip((x - 10) / 20, 0, 1)).astype(np.uint8)
+    deep = (400 + grey.astype(int) * 37).astype(np.uint16)[:24, :26]
+    real = (photograph[:24, :26, 0] / 100 - 1).astype(np.float32)
+    holed = real.copy()
+    holed[3:9, 4:12] = np.nan
+    few = np.array([[10, 20, 30], [200, 20, 90], [10, 220, 30], [0, 0, 255], [90, 90, 5]], dtype=np.uint8)
+
+    tagged = Image.fromarray(photograph[:20, :21])
+    exif = Image.Exif()
+    exif[0x010E] = "golden"
+    stream = io.BytesIO()
+    tagged.save(stream, "PNG", exif=exif, icc_profile=b"\0\0\0\x8cnone" + bytes(28) + b"acsp" + bytes(100))
+    tagged = Image.open(stream)
+    tagged.load()
+    tagged.info["xmp"] = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dinp.DinpNotice)
+        return {
+            # trees and free masks
+            "grey_quality_30": dinp.encode(grey, quality=30),
+            "grey_quality_30_plain": dinp.encode(grey, quality=30, restore=False),
+            "grey_quality_95": dinp.encode(grey[:20, :23], quality=95),
+            "grey_effort_3": dinp.encode(grey, quality=50, effort=3),
+            "grey_free_mask": dinp.encode(grey, quality=50, mask=mask),
+            "grey_own_steps": with_own_steps(dinp.encode(grey, quality=50)),
+            "colour_quality_10": dinp.encode(photograph, quality=10),
+            "colour_quality_60": dinp.encode(photograph, quality=60, chroma="420"),
+            "colour_444": dinp.encode(photograph, quality=40, chroma="444"),
+            "colour_free_mask": dinp.encode(photograph, quality=50, mask=mask),
+            "one_row": dinp.encode(grey[:1], quality=70),
+            "one_column_colour": dinp.encode(photograph[:, :1], quality=70),
+            "one_pixel": dinp.encode(grey[:1, :1], quality=70),
+            "flat": dinp.encode(np.full((40, 56), 77, dtype=np.uint8)),
+            # alpha, and what describes a picture
+            "alpha": dinp.encode(np.dstack([photograph, alpha]), quality=40),
+            "alpha_of_contours": dinp.encode(
+                np.dstack([photograph, np.where(disc, 255, 0)]).astype(np.uint8), quality=10
+            ),
+            "alpha_of_flags": dinp.encode(np.dstack([photograph, dots]), quality=10),
+            "alpha_opaque": dinp.encode(np.dstack([photograph, np.full_like(dots, 255)]), quality=10),
+            "metadata": dinp.encode(tagged, quality=30),
+            # barriers
+            "barriers": dinp.encode(drawing, quality=50),
+            "barriers_shared": dinp.encode(drawing_in_colour, quality=50),
+            "barriers_divided": dinp.encode(np.dstack([ramp, 255 - ramp, ramp // 2]), quality=60, chroma="444"),
+            "barriers_planes": dinp.encode(np.dstack([drawing, drawing + 30]), planes=True, quality=50),
+            # other samples than those of 8 bits, holes, largest errors
+            "deep": dinp.encode(deep // 16 * 16, quality=5),
+            "deep_signed_lattice": dinp.encode(deep.astype(np.int16) - 5000, quality=50),
+            "deep_residual": dinp.encode(deep, quality=50, max_error=50),
+            "float_holes_residual": dinp.encode(holed, quality=50, max_error=0.05),
+            "float_holes_lattice": dinp.encode(holed, max_error=0.02),
+            "colour_residual": dinp.encode(photograph[:20, :21], quality=40, max_error=9),
+            "planes_deep": dinp.encode(np.dstack([deep, deep // 7]), planes=True, quality=40),
+            # without loss
+            "lossless_grey": dinp.encode(grey[:18, :17], lossless=True),
+            "lossless_colour": dinp.encode(photograph[:12, :13], lossless=True),
+            "lossless_few_colours": dinp.encode(few[random.integers(0, 5, (24, 25))], lossless=True),
+            "lossless_alpha": dinp.encode(np.dstack([photograph, alpha])[:10, 5:16], lossless=True),
+            "lossless_regions": dinp.encode(drawing, lossless=True),
+            "lossless_labels": dinp.encode(
+                ((disc + 2 * (x > 25) + 4 * (y > 30)) * 1000).astype(np.uint16), lossless=True
+            ),
+            "lossless_palette": dinp.encode(Image.fromarray(drawing_in_colour).quantize(6), lossless=True),
+            "lossless_deep": dinp.encode(deep[:14, :13], lossless=True),
+            "lossless_float": dinp.encode(holed[:12, :13], lossless=True),
+            "lossless_signed_32": dinp.encode(random.integers(-(2**31), 2**31, (6, 7), dtype=np.int32), lossless=True),
+            "lossless_wide": of_wide_samples(random.integers(10**6, 2**31, (9, 11))),
+        }
+
+
+def errors(good: bytes, barriers: bytes, lossless: bytes) -> dict[str, bytes]:
+    """Files that must be refused, by name."""
     body, parsed = good[:-4], unpack(good)
     section = parsed.sections[0]
 
     def with_section(changed: bytes) -> bytes:
         return pack(Container(parsed.width, parsed.height, parsed.layout, (changed,)))
 
-    errors = {
+    def with_first_byte(coded: bytes, bits: int) -> bytes:
+        whole = unpack(coded)
+        first, *others = whole.sections
+        return pack(dataclasses.replace(whole, sections=(bytes([first[0] | bits]) + first[1:], *others)))
+
+    def with_chunk(kind: int, content: bytes) -> bytes:
+        return sealed(body[:7] + b"\x20" + body[8:10] + bytes([kind, len(content)]) + content + b"\0" + body[10:])
+
+    assert with_chunk(5, b"unknown, may be skipped")[8:10] == body[8:10]
+    assert dinp.info(with_chunk(5, b"unknown, may be skipped"))["width"] == parsed.width
+    return {
         "empty": b"",
         "truncated": good[:-1],
         "foreign": (b"\x89PNG\r\n\x1a\n" + good)[: len(good)],
@@ -69,14 +168,41 @@ def main() -> None:
         "version_2": sealed(body[:6] + b"\x20" + body[7:]),
         "reserved_flag": sealed(body[:7] + bytes([body[7] | 0x40]) + body[8:]),
         "too_large": pack(Container(1 << 20, 1 << 20, GREY, (section,))),
+        "chunk_that_must_be_known": with_chunk(0x83, b"new"),
+        "chunk_of_shared_barriers": with_chunk(0xC0, b"\x01"),
+        "chunk_of_tiles": with_chunk(0xC5, b"\x01"),
+        "chunk_of_no_plane": with_chunk(0xC3, b"\x00\x01\x05"),
+        "matte_without_alpha": with_chunk(0x81, b"\x00"),
         "section_reserved_bit": with_section(bytes([section[0] | 0x80]) + section[1:]),
-        "section_structure_3": with_section(bytes([section[0] | 3]) + section[1:]),
+        "section_shares_nothing": with_section(bytes([section[0] | 3]) + section[1:]),
         "section_step_index_176": with_section(section[:1] + b"\xb0" + section[2:]),
         "section_of_one_byte": with_section(section[:1]),
         "section_goes_on": with_section(section + bytes(range(1, 60))),
+        "barriers_reserved_bit": with_first_byte(barriers, 0x10),
+        "barriers_restored": with_first_byte(barriers, 0x20),
+        "lossless_beside_a_section": pack(dataclasses.replace(unpack(lossless), sections=(section,))),
+        "lossless_reserved_bits": pack(
+            dataclasses.replace(
+                unpack(lossless), chunks=(Chunk(LOSSLESS, b"\x04" + unpack(lossless).chunks[0].content[1:]),)
+            )
+        ),
     }
+
+
+def main() -> None:
+    """Write what is missing."""
+    (FOLDER / "golden").mkdir(exist_ok=True)
+    coded = pictures()
+    for name, content in coded.items():
+        if write(FOLDER / "golden" / f"v1.0_{name}.dinp", content):
+            decoded = dinp.decode_array(content)
+            if decoded.dtype == np.uint8 and dinp.info(content)["mode"] in ("L", "RGB", "RGBA"):
+                dinp.decode(content).save(FOLDER / "golden" / f"v1.0_{name}.png")
+            else:
+                np.save(FOLDER / "golden" / f"v1.0_{name}.npy", decoded)
     (FOLDER / "golden_errors").mkdir(exist_ok=True)
-    for name, content in errors.items():
+    refused = errors(coded["grey_quality_30_plain"], coded["barriers"], coded["lossless_grey"])
+    for name, content in refused.items():
         write(FOLDER / "golden_errors" / f"v1.0_{name}.dinp", content)
 
 
