@@ -4,13 +4,12 @@ python tests/bitstream/make_golden.py
 """
 
 import dataclasses
-import io
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import data
 
 import dinp
@@ -55,6 +54,14 @@ def of_wide_samples(samples: np.ndarray) -> bytes:
     return pack(Container(samples.shape[1], samples.shape[0], GREY, (b"",), samples=form, chunks=(chunk,)))
 
 
+def with_colour_chunks(coded: bytes) -> bytes:
+    """The file with a profile and code points that both say sRGB, as encoders leave out."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    parsed = unpack(coded)
+    chunks = (Chunk(1, zlib.compress(profile, 9)), *parsed.chunks, Chunk(4, b"\x01\x0d\x00\x01"))
+    return pack(dataclasses.replace(parsed, chunks=chunks))
+
+
 def pictures() -> dict[str, bytes]:
     """The files that must be decoded, by name. Small, as the decoder in tests/plain/ is slow; few sides are even."""
     photograph = np.ascontiguousarray(data.astronaut()[0:123:3, 140:296:4])  # 41 x 39
@@ -78,10 +85,7 @@ def pictures() -> dict[str, bytes]:
     tagged = Image.fromarray(photograph[:20, :21])
     exif = Image.Exif()
     exif[0x010E] = "golden"
-    stream = io.BytesIO()
-    tagged.save(stream, "PNG", exif=exif, icc_profile=b"\0\0\0\x8cnone" + bytes(28) + b"acsp" + bytes(100))
-    tagged = Image.open(stream)
-    tagged.load()
+    tagged.info["exif"] = exif.tobytes()
     tagged.info["xmp"] = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
     with warnings.catch_warnings():
@@ -109,7 +113,7 @@ def pictures() -> dict[str, bytes]:
             ),
             "alpha_of_flags": dinp.encode(np.dstack([photograph, dots]), quality=10),
             "alpha_opaque": dinp.encode(np.dstack([photograph, np.full_like(dots, 255)]), quality=10),
-            "metadata": dinp.encode(tagged, quality=30),
+            "metadata": with_colour_chunks(dinp.encode(tagged, quality=30)),
             # barriers
             "barriers": dinp.encode(drawing, quality=50),
             "barriers_shared": dinp.encode(drawing_in_colour, quality=50),
@@ -117,16 +121,16 @@ def pictures() -> dict[str, bytes]:
             "barriers_planes": dinp.encode(np.dstack([drawing, drawing + 30]), planes=True, quality=50),
             # other samples than those of 8 bits, holes, largest errors
             "deep": dinp.encode(deep // 16 * 16, quality=5),
-            "deep_signed_lattice": dinp.encode(deep.astype(np.int16) - 5000, quality=50),
+            "deep_signed_lattice": dinp.encode(deep[:16, :17].astype(np.int16) - 5000, quality=50),
             "deep_residual": dinp.encode(deep, quality=50, max_error=50),
             "float_holes_residual": dinp.encode(holed, quality=50, max_error=0.05),
-            "float_holes_lattice": dinp.encode(holed, max_error=0.02),
+            "float_holes_lattice": dinp.encode(holed[:16, :17], max_error=0.02),
             "colour_residual": dinp.encode(photograph[:20, :21], quality=40, max_error=9),
-            "planes_deep": dinp.encode(np.dstack([deep, deep // 7]), planes=True, quality=40),
+            "planes_deep": dinp.encode(np.dstack([deep, deep // 7])[:12, :13], planes=True, quality=40),
             # without loss
-            "lossless_grey": dinp.encode(grey[:18, :17], lossless=True),
+            "lossless_grey": dinp.encode(grey[:15, :14], lossless=True),
             "lossless_colour": dinp.encode(photograph[:12, :13], lossless=True),
-            "lossless_few_colours": dinp.encode(few[random.integers(0, 5, (24, 25))], lossless=True),
+            "lossless_few_colours": dinp.encode(few[random.integers(0, 5, (20, 21))], lossless=True),
             "lossless_alpha": dinp.encode(np.dstack([photograph, alpha])[:10, 5:16], lossless=True),
             "lossless_regions": dinp.encode(drawing, lossless=True),
             "lossless_labels": dinp.encode(
@@ -136,7 +140,7 @@ def pictures() -> dict[str, bytes]:
             "lossless_deep": dinp.encode(deep[:14, :13], lossless=True),
             "lossless_float": dinp.encode(holed[:12, :13], lossless=True),
             "lossless_signed_32": dinp.encode(random.integers(-(2**31), 2**31, (6, 7), dtype=np.int32), lossless=True),
-            "lossless_wide": of_wide_samples(random.integers(10**6, 2**31, (9, 11))),
+            "lossless_wide": of_wide_samples(random.integers(10**6, 2**31, (6, 7))),
         }
 
 

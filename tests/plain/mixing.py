@@ -95,7 +95,7 @@ class Mixer:
         self.n = contexts
         self.limit, self.a, self.b, self.c = rates
         self.slots: list[dict[int, list[int]]] = [{} for _ in range(contexts)]
-        self.maps: dict[tuple[int, int, int, int], list[int]] = {}
+        self.maps: dict[tuple[int, ...], list[int]] = {}
         self.weights: dict[tuple[int, int], list[int]] = {}
         self.weight = weight
         self.final = [[21845] * 3 for _ in range(kinds)]
@@ -108,11 +108,11 @@ class Mixer:
         for i, (place, check) in enumerate(hashes):
             slot = self.slots[i].get(place)
             if slot is None or slot[0] != check:
-                slot = self.slots[i][place] = [check, 2**15, 0, 0]
-            _, p, n0, n1 = slot
-            entry = self.maps.get((i, kind, n0, n1))
+                slot = self.slots[i][place] = [check, 2**15, 0, 0, 0]
+            _, p, n0, n1, last = slot
+            entry = self.maps.get((i, kind, n0, n1, last))
             if entry is None:
-                entry = self.maps[i, kind, n0, n1] = [(5 * n1 + 2) * 4194303 // (5 * (n0 + n1) + 4), 0]
+                entry = self.maps[i, kind, n0, n1, last] = [(5 * n1 + 2) * 4194303 // (5 * (n0 + n1) + 4), 0]
             slots.append(slot)
             maps.append(entry)
             x += [STRETCH[entry[0] >> 10], STRETCH[p >> 4]]
@@ -147,4 +147,5 @@ class Mixer:
             slot[own] = min(slot[own] + 1, 10)
             if slot[other] > 2:
                 slot[other] = (slot[other] + 2) // 2
+            slot[4] = bit
         return bit

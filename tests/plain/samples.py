@@ -92,7 +92,7 @@ class _Samples:
         found: list[int] = []
         residues: list[int] = []
         for c in range(len(self.levels)):
-            p, second, contexts, activity, trouble = self.residue_contexts(y, x, c, found, residues)
+            p, contexts, activity, trouble = self.residue_contexts(y, x, c, found, residues)
             r = self.difference(c, contexts, activity, trouble)
             require(0 <= p + r < self.levels[c], "a sample is out of its range")
             found.append(p + r)
@@ -122,7 +122,7 @@ class _Samples:
         return contexts
 
     def residue_contexts(self, y: int, x: int, c: int, found: list[int], residues: list[int]) -> tuple:
-        """Prediction, its difference from the plain one, contexts, activity and trouble."""
+        """Prediction, contexts, activity and trouble."""
         near, w = self.near, self.cells.w
         W, N, NE, NW, WW, NN, NEE, NNE = (near[name][c] for name in ("W", "N", "NE", "NW", "WW", "NN", "NEE", "NNE"))
         eW, eN, eNE, eNW = (
@@ -161,7 +161,7 @@ class _Samples:
             J(N, NN, NE, 19),
             J(coarse(first), trouble, activity, 20),
         ]
-        return p, second, [context + 0x632BE5AB * c & M32 for context in contexts], activity, trouble
+        return p, [context + 0x632BE5AB * c & M32 for context in contexts], activity, trouble
 
     def difference(self, c: int, contexts: list[int], activity: int, trouble: int) -> int:
         """A residue."""

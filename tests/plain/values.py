@@ -35,7 +35,7 @@ def decode_values(
     groups: list[int] | None = None,
     first: list[int] | None = None,
 ) -> tuple[list[int], list[int]]:
-    """Levels and values in units. `first` are values known beforehand, those of the lowest numbers (their level is 0)."""
+    """Levels and values in units. `first` are values known beforehand, of the lowest numbers; their level is 0."""
     largest = 256 if groups is None else 2**12
     groups = groups or [0] * len(values)
     first = first or []
