@@ -1,8 +1,8 @@
 """Golden files: what every later version must decode (golden/), and what every version must refuse (golden_errors/).
 
-The name of a file says the case. `golden/NAME.png` or `NAME.npy` is what NAME.dinp decodes to: samples of 8 bits at most
-1 off, at at most 0.2 % of the values; others at most 1 off, floats by the part of 0.01 / 255 of their spread. The files are made once per format version by `python tests/bitstream/make_golden.py` and never
-changed.
+The name of a file says the case. `golden/NAME.png` or `NAME.npy` is what NAME.dinp decodes to: samples of 8 bits at
+most 1 off, at at most 0.2 % of the values; other integers at most 1 off, floats by 0.01 / 255 of their spread. The
+files are made once per format version by `python tests/bitstream/make_golden.py` and never changed.
 """
 
 from pathlib import Path

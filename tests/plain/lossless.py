@@ -125,8 +125,9 @@ def decode_lossless(data: bytes, shape: tuple[int, int], formats: list[Format]) 
             lattices[c], at = _lattice(data, at, form)
     channels = (_by_samples, _by_colours, _by_regions, _wide)[method](data, at, shape, len(formats))
     result = []
-    for integers, form, lattice in zip(channels, formats, lattices, strict=True):
-        samples = {i: _sample(i, form, lattice) for row in integers for i in row}
+    for (integers, listed), form, lattice in zip(channels, formats, lattices, strict=True):
+        # values of a list must fit even where no pixel has them
+        samples = {i: _sample(i, form, lattice) for row in [*integers, listed] for i in row}
         # through bytes, that NaNs keep their bits
         flat = [samples[i] for row in integers for i in row]
         whole = _whole(form)
@@ -142,7 +143,7 @@ def decode_lossless(data: bytes, shape: tuple[int, int], formats: list[Format]) 
     return result
 
 
-Channels = list[list[list[int]]]
+Channels = list[tuple[list[list[int]], list[int]]]  # integers of all pixels, and the values of the list
 
 
 def _lists(data: bytes, at: int, channels: int) -> tuple[list[list[int]], int]:
@@ -156,7 +157,7 @@ def _lists(data: bytes, at: int, channels: int) -> tuple[list[list[int]], int]:
 def _by_samples(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
     lists, at = _lists(data, at, channels)
     pixels = decode_samples(data[at:], shape, [len(values) for values in lists])
-    return [[[lists[c][pixel[c]] for pixel in row] for row in pixels] for c in range(channels)]
+    return [([[lists[c][pixel[c]] for pixel in row] for row in pixels], lists[c]) for c in range(channels)]
 
 
 def _by_colours(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
@@ -168,7 +169,9 @@ def _by_colours(data: bytes, at: int, shape: tuple[int, int], channels: int) -> 
     stream, at = _stream(data, at)
     colours = decode_samples(stream, (1, count), [len(values) for values in lists])[0]
     numbers = decode_samples(data[at:], shape, [count])
-    return [[[lists[c][colours[number][c]] for (number,) in row] for row in numbers] for c in range(channels)]
+    return [
+        ([[lists[c][colours[number][c]] for (number,) in row] for row in numbers], lists[c]) for c in range(channels)
+    ]
 
 
 def _by_regions(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
@@ -177,7 +180,7 @@ def _by_regions(data: bytes, at: int, shape: tuple[int, int], channels: int) -> 
     stream, at = _stream(data, at)
     labels = regions(decode_contours(stream, shape))
     colours = decode_colours(data[at:], labels, len(values))
-    return [[[values[colours[label]] for label in row] for row in labels]]
+    return [([[values[colours[label]] for label in row] for row in labels], values)]
 
 
 def _wide(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
@@ -198,14 +201,13 @@ def _wide(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channe
         require(lower & (1 << spare) - 1 == 0, "padding")
         lower >>= spare
         at += size
-        result.append(
+        integers = [
             [
-                [
-                    base + (sample << b) + (lower >> b * (height * width - 1 - y * width - x) & (1 << b) - 1)
-                    for x, (sample,) in enumerate(row)
-                ]
-                for y, row in enumerate(samples)
+                base + (sample << b) + (lower >> b * (height * width - 1 - y * width - x) & (1 << b) - 1)
+                for x, (sample,) in enumerate(row)
             ]
-        )
+            for y, row in enumerate(samples)
+        ]
+        result.append((integers, []))
     require(at == len(data), "bytes after the last channel")
     return result
