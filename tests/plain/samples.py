@@ -206,7 +206,7 @@ def decode_colours(data: bytes, labels: list[list[int]], colours: int) -> list[i
                     neighbours.setdefault(labels[i][j], set()).add(label)
     found = [0]
     uses = Counter({0: 1})
-    places: Counter = Counter()
+    places: Counter = Counter({0: 1})  # of the first region, with t = 0
     new_chance, after_new = [2**15, 2**15], 1
     scores = [0, 0, 0]
     for region in range(1, len(firsts)):
