@@ -28,6 +28,7 @@ from dinp.decoding import decode_with_notices
 from dinp.encoding import Encoding, encoded_losslessly, encoding_of_samples
 from dinp.errors import DinpError, DinpNotice
 from dinp.limits import MAX_PIXELS
+from dinp.previews import preview
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,7 @@ __all__ = [
     "encode_many",
     "encode_with_report",
     "info",
+    "preview",
 ]
 
 P = ParamSpec("P")

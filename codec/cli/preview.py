@@ -1,0 +1,48 @@
+"""`dinp preview`."""
+
+import base64
+
+import click
+
+from dinp.cli import options
+from dinp.cli.progress import out, say
+from dinp.cli.reading import open_picture
+
+
+@click.command()
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "-b",
+    "--bytes",
+    "size",
+    type=click.IntRange(min=60),
+    default=200,
+    show_default=True,
+    help="Of the preview, at most; in base64 it takes a third more.",
+)
+@click.option(
+    "--side", type=click.IntRange(1, 128), metavar="PIXELS", help="The longer.  [default: as suits the bytes]"
+)
+@click.option("--html", is_flag=True, help="Print an img element with the preview as its attribute data-dinp.")
+@options.max_pixels
+def preview(source: str, size: int, side: int | None, html: bool, max_pixels: int) -> None:
+    """Print a preview of a picture in base64.
+
+    It is a dinp file of one to five hundred bytes, to be shown until the picture itself is there.
+    """
+    import html as markup
+    import os
+
+    import dinp
+
+    with open_picture(source, max_pixels) as picture:
+        width, height = picture.size
+        data = dinp.preview(picture, size, side=side)
+    text = base64.b64encode(data).decode("ascii")
+    if html:
+        name = "" if source == "-" else f' src="{markup.escape(os.path.basename(source))}"'
+        out(f'<img{name} width="{width}" height="{height}" alt="" data-dinp="{text}">')
+    else:
+        out(text)
+    report = dinp.info(data)
+    say(f"{len(data):,} bytes, {report['width']} x {report['height']} pixels")
