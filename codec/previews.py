@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-# (at most so many bytes, longer side): where the PSNR of previews of tuning pictures, enlarged to 128 pixels, was best
+# (at most so many bytes, longer side). Of tuning pictures in 200 bytes, enlarged to 128 pixels, sides of 32 to 96
+# differ by 0.1 to 0.2 dB; smaller ones are quicker to make and to paint.
 SIDES = ((120, 32), (320, 48), (1 << 62, 64))
 LEAST = 60  # bytes
 QUICKEST, LARGEST = 16, 128

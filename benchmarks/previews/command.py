@@ -2,10 +2,10 @@
 
     dinp bench previews PICTURES... --out previews.json --page previews.html
 
-Each picture is reduced to 128 pixels on its longer side: that is the original. BlurHash (4 x 3 components, as its manual
-advises, and 9 x 9, the most), ThumbHash (its only size), WebP of 16 pixels (the best within 200 and 500 bytes) and
-dinp's preview (60, 200 and 500 bytes) are made of it, and shown enlarged to its size. Bytes are those of the preview
-itself: BlurHash is text, the others take a third more in base64.
+Each picture is reduced to 128 pixels on its longer side: that is the original. BlurHash (4 x 3 components, as its
+manual advises, and 9 x 9, the most), ThumbHash (its only size), WebP of 16 pixels (the best within 200 and 500
+bytes) and dinp's preview (60, 200 and 500 bytes) are made of it, and shown enlarged to its size. Bytes are those of
+the preview itself: BlurHash is text, the others take a third more in base64.
 """
 
 import io
