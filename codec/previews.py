@@ -42,7 +42,7 @@ def preview(image: Image.Image | np.ndarray, bytes: int = 200, *, side: int | No
     from PIL import Image
 
     import dinp
-    from dinp.pictures.planes import picture_from_array, picture_from_image
+    from dinp.pictures.modes import picture_from_array, picture_from_image
 
     if isinstance(bytes, bool) or not isinstance(bytes, int) or bytes < LEAST:
         raise DinpError(f"a preview takes at least {LEAST} bytes, not {bytes!r}")
