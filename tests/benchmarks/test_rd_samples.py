@@ -62,7 +62,7 @@ def test_samples_are_measured_and_put_into_a_table(tmp_path, capsys, monkeypatch
     rows = json.loads(out.read_text())["rows"]
     assert sorted((row["picture"], row["max_error"]) for row in rows) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     assert all(row["reached"] <= row["max_error"] for row in rows)
-    assert all(set(row["bytes"]) == set(samples.NAMES) for row in rows)
+    assert all(set(row["bytes"]) == set(samples.TITLES) for row in rows)
     capsys.readouterr()
     assert dinp_command("bench", "samples", "table", out) == 0
     told = capsys.readouterr().out
