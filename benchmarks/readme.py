@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from dinp.cli import progress
 from dinp.errors import DinpError
 
 END = "<!-- end -->"
@@ -46,3 +47,12 @@ def replace_section(path: Path, marker: str, text: str) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise DinpError(f"{path} cannot be changed: {error.strerror}") from error
+
+
+def tell_table(text: str, page: Path | None, marker: str) -> None:
+    """Print a table, or put it into a page between `marker` and the next end marker and print the page's name."""
+    if page is None:
+        progress.out(text)
+    else:
+        replace_section(page, marker, text)
+        progress.out(page)

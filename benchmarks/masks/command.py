@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli import progress
 from dinp.cli.options import PATH, Listed, Number
 from dinp.cli.progress import say
@@ -97,11 +97,7 @@ def table(result: Path, readme: Path | None) -> None:
     from dinp.benchmarks.result_files import load_results
 
     text = readme_table(load_results(result, "masks"))
-    if readme is None:
-        progress.out(text)
-    else:
-        replace_section(readme, MARKER, text)
-        progress.out(readme)
+    tell_table(text, readme, MARKER)
 
 
 @masks.command()

@@ -11,7 +11,6 @@ Results of several files are put together by the other three: the same setting o
 last file.
 """
 
-import sys
 from pathlib import Path
 
 import click
@@ -19,11 +18,11 @@ import click
 from dinp.benchmarks.rd.codecs import CODECS, COMPARED, codecs_named
 from dinp.benchmarks.rd.metrics import METRICS, check_metrics
 from dinp.benchmarks.rd.own import Dinp
-from dinp.benchmarks.rd.runs import MODES, Results, Task, pictures_in, run_tasks
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.rd.runs import MODES, Results, Task, measure_pending, pictures_in
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli import progress
 from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH, Number
-from dinp.cli.progress import counted, say
+from dinp.cli.progress import counted
 from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
@@ -92,22 +91,7 @@ def run(
             for path in pictures_in(pictures, limit):
                 tasks.append(Task(codec.name, one, path, settings, metrics, None if own else max_bpp))
     results = Results(out, name or pictures.resolve().name, chosen, jobs)
-    if results.dropped:
-        say(f"{results.dropped} series of other versions of the codecs are measured anew")
-    pending = list(results.pending(tasks))
-    if len(pending) < len(tasks):
-        say(f"{len(tasks) - len(pending)} of {len(tasks)} series are there already")
-    if not pending:
-        return
-    try:
-        with counted("measuring", len(pending)) as done:
-            failures = run_tasks(pending, results, jobs, done)
-    except KeyboardInterrupt:
-        raise DinpError("interrupted; the same command goes on from here") from None
-    for failure in failures:
-        say(f"Error: {failure}")
-    if failures:
-        sys.exit(1)
+    measure_pending(tasks, results, jobs)
 
 
 @rd.command()
@@ -131,11 +115,7 @@ def table(
 
     measured = load_measured(results)
     text = tables.markdown(tables.tables(measured, metric, qualities, per_picture), measured)
-    if readme is None:
-        progress.out(text)
-    else:
-        replace_section(readme, MARKER, text)
-        progress.out(readme)
+    tell_table(text, readme, MARKER)
 
 
 @rd.command()

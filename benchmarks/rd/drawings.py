@@ -11,7 +11,6 @@ smooth pictures (`dinp.benchmarks.rd.smooth`).
 """
 
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 from dinp.benchmarks.rd.codecs import codecs_named
 from dinp.benchmarks.rd.curves import load_measured
 from dinp.benchmarks.rd.own import Dinp
-from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
+from dinp.benchmarks.rd.runs import Results, Task, measure_pending, pictures_in
 from dinp.benchmarks.rd.smooth import HIGH, QUALITIES, smooth_table
 from dinp.benchmarks.rd.tables import markdown
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli.options import NAME_LIST, PATH
-from dinp.cli.progress import counted, say
 
 WIDTH, HEIGHT = 640, 480
 SCALE = 4
@@ -208,13 +206,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
         for path in pictures_in(pictures):
             tasks.append(Task(codec.name, "colour", path, settings, ("psnr",), None if own else 2 * HIGH))
     results = Results(out, "drawings in colour", chosen, jobs)
-    pending = list(results.pending(tasks))
-    with counted("measuring", len(pending)) as done:
-        failures = run_tasks(pending, results, jobs, done)
-    for failure in failures:
-        say(f"Error: {failure}")
-    if failures:
-        sys.exit(1)
+    measure_pending(tasks, results, jobs)
 
 
 @drawings.command()
@@ -224,8 +216,4 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
     """Print the table of BD-rates as Markdown."""
     measured = load_measured(results)
     text = markdown([smooth_table(measured, "dinp", ANCHORS, mode="colour")], measured)
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, MARKER, text)
-        click.echo(readme)
+    tell_table(text, readme, MARKER)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.runs import pictures_in
-from dinp.benchmarks.readme import markdown_table, replace_section
+from dinp.benchmarks.readme import markdown_table, tell_table
 from dinp.cli.options import PATH
 from dinp.encoder import barriers, contour_moves, pieces, segmentation
 from dinp.encoder.prices import BIT_COST, cost_of, step_of
@@ -100,10 +100,7 @@ def main(folder: Path, output: Path, readme: Path | None) -> None:
                 click.echo(json.dumps(rows[-1]))
     report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
     output.write_text(json.dumps(report, indent=1) + "\n")
-    if readme is None:
-        click.echo(table(rows))
-    else:
-        replace_section(readme, MARKER, table(rows))
+    tell_table(table(rows), readme, MARKER)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import click
 from dinp.benchmarks.rd import smooth
 from dinp.benchmarks.rd.curves import HIGH, LOW, Curve, Measured, Series, bd_rate, curve_of, load_measured
 from dinp.benchmarks.rd.tables import DASH, TITLES, percent
-from dinp.benchmarks.readme import END, markdown_table, replace_section
+from dinp.benchmarks.readme import END, markdown_table, tell_table
 from dinp.cli.options import PATH
 from dinp.errors import DinpError
 
@@ -75,8 +75,4 @@ def headline_table(measured: Measured) -> str:
 def headline(results: Sequence[Path], readme: Path | None) -> None:
     """Print the table of mean BD-rates as Markdown."""
     text = headline_table(load_measured(results))
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, MARKER, text)
-        click.echo(readme)
+    tell_table(text, readme, MARKER)

@@ -21,7 +21,7 @@ from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.lossless_codecs import COMPARED, LOSSLESS
 from dinp.benchmarks.rd.runs import PACKAGES, load_picture, pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.benchmarks.result_files import load_results
 from dinp.cli.options import NAME_LIST, PATH
 from dinp.cli.progress import say
@@ -125,8 +125,4 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
     runs = [run for content in contents for run in content["runs"]]
     notes = dict.fromkeys(one.note for one in found)
     text = "\n\n".join([*(one.markdown() for one in found), *notes, provenance_of(runs)])
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, MARKER, text)
-        click.echo(readme)
+    tell_table(text, readme, MARKER)

@@ -11,6 +11,7 @@ file. Modes are "grey" (colour pictures are converted as Pillow's "L" does) and 
 import json
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,6 +29,7 @@ from dinp.benchmarks.rd.codec import Codec
 from dinp.benchmarks.rd.codecs import prepared_codec
 from dinp.benchmarks.rd.metrics import METRICS, measure
 from dinp.benchmarks.result_files import load_results
+from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
 from dinp.pictures.modes import picture_from_image
 
@@ -242,6 +244,26 @@ def run_tasks(tasks: Sequence[Task], results: Results, jobs: int, done: Callable
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return failures
+
+
+def measure_pending(tasks: Sequence[Task], results: Results, jobs: int) -> None:
+    """Measure the tasks that the results lack, with a progress bar; what failed is told, and ends with exit code 1."""
+    if results.dropped:
+        say(f"{results.dropped} series of other versions of the codecs are measured anew")
+    pending = list(results.pending(tasks))
+    if len(pending) < len(tasks):
+        say(f"{len(tasks) - len(pending)} of {len(tasks)} series are there already")
+    if not pending:
+        return
+    try:
+        with counted("measuring", len(pending)) as done:
+            failures = run_tasks(pending, results, jobs, done)
+    except KeyboardInterrupt:
+        raise DinpError("interrupted; the same command goes on from here") from None
+    for failure in failures:
+        say(f"Error: {failure}")
+    if failures:
+        sys.exit(1)
 
 
 def _end_with_parent() -> None:

@@ -32,7 +32,7 @@ from PIL import Image
 
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.benchmarks.result_files import load_results
 from dinp.bitstream.lattice import lattices_for
 from dinp.cli.options import NUMBER_LIST, PATH
@@ -221,8 +221,4 @@ def table(results: Path, readme: Path | None) -> None:
     content = load_results(results, "samples")
     found = samples_table(content)
     text = "\n\n".join([found.markdown(), found.note, provenance_of(content["runs"])])
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, MARKER, text)
-        click.echo(readme)
+    tell_table(text, readme, MARKER)

@@ -20,7 +20,7 @@ import dinp
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli.options import PATH
 from dinp.cli.progress import counted
 from dinp.errors import DinpError
@@ -180,8 +180,4 @@ def table(results: Path, readme: Path | None) -> None:
     found = [small_table(content), overhead_table(content)]
     parts = [*(one.markdown() for one in found), found[0].note, provenance_of(content["runs"])]
     text = "\n\n".join(parts)
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, MARKER, text)
-        click.echo(readme)
+    tell_table(text, readme, MARKER)

@@ -8,7 +8,6 @@ BD-rates as elsewhere (`dinp.benchmarks.rd.curves`), but over 0.02-0.6 bits per 
 those of single grey levels here and there, and some codecs end in files without loss.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,11 +17,10 @@ import click
 from dinp.benchmarks.rd.codecs import CODECS, codecs_named
 from dinp.benchmarks.rd.curves import Curve, Measured, Series, bd_rate, curve_of, load_measured
 from dinp.benchmarks.rd.own import PSNR_CAP, Dinp
-from dinp.benchmarks.rd.runs import Results, Task, pictures_in, run_tasks
+from dinp.benchmarks.rd.runs import Results, Task, measure_pending, pictures_in
 from dinp.benchmarks.rd.tables import DASH, TITLES, Table, markdown, percent
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli.options import NAME_LIST, PATH
-from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
 
 LOW, HIGH = 0.02, 0.6  # bits per pixel
@@ -157,13 +155,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
             for path in pictures_in(pictures)
         ]
     results = Results(out, "smooth", chosen, jobs)
-    pending = list(results.pending(tasks))
-    with counted("measuring", len(pending)) as done:
-        failures = run_tasks(pending, results, jobs, done)
-    for failure in failures:
-        say(f"Error: {failure}")
-    if failures:
-        sys.exit(1)
+    measure_pending(tasks, results, jobs)
 
 
 @smooth.command()
@@ -172,7 +164,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
 def parts(results: tuple[Path, ...], readme: Path | None) -> None:
     """Print the table of bits per crack, region and value as Markdown."""
     measured = load_measured(results)
-    _show(markdown([parts_table(measured)], measured), readme, PARTS_MARKER)
+    tell_table(markdown([parts_table(measured)], measured), readme, PARTS_MARKER)
 
 
 @smooth.command()
@@ -182,12 +174,4 @@ def parts(results: tuple[Path, ...], readme: Path | None) -> None:
 def table(results: tuple[Path, ...], codec: str, readme: Path | None) -> None:
     """Print the table of BD-rates as Markdown."""
     measured = load_measured(results)
-    _show(markdown([smooth_table(measured, codec)], measured), readme, MARKER)
-
-
-def _show(text: str, readme: Path | None, marker: str) -> None:
-    if readme is None:
-        click.echo(text)
-    else:
-        replace_section(readme, marker, text)
-        click.echo(readme)
+    tell_table(markdown([smooth_table(measured, codec)], measured), readme, MARKER)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from dinp.benchmarks.environment import environment, library
-from dinp.benchmarks.readme import END, replace_section
+from dinp.benchmarks.readme import END, tell_table
 from dinp.cli import progress
 from dinp.cli.options import NUMBER_LIST, PATH, Listed, Number
 from dinp.pictures.files import check_output, write_output
@@ -107,8 +107,4 @@ def table(results: tuple[Path, ...], readme: Path | None) -> None:
     from dinp.benchmarks.speed.solvers import readme_text
 
     text = readme_text([load_results(path, "speed") for path in results])
-    if readme is None:
-        progress.out(text)
-    else:
-        replace_section(readme, MARKER, text)
-        progress.out(readme)
+    tell_table(text, readme, MARKER)

@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from dinp.errors import DinpError
 from dinp.models.training.optimisers import OPTIMISERS, Muon
 from dinp.models.training.processes import agreed, rank, world_size
-from dinp.models.weights.hub import save_weights
+from dinp.models.weights.hub import load_network, save_weights
 
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.02
@@ -41,6 +41,18 @@ EMA = 0.999
 WAYS = {"valid": "by imitation", "valid_psnr": "through the solver"}  # of training a mask network, by their figures
 T = TypeVar("T")
 Write = Callable[["Run", Path], None]
+
+
+def place_and_precision(device: str, bf16: bool | None) -> tuple[torch.device, bool]:
+    """Where a training computes, and whether in bfloat16: if nothing is said, on CUDA only."""
+    place = torch.device(device)
+    return place, place.type == "cuda" if bf16 is None else bf16
+
+
+def check_beginning(resume: bool, start: Path | None) -> None:
+    """Raise DinpError if a run is to begin in two ways."""
+    if resume and start is not None:
+        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
 
 
 def save_averaged(run: "Run", out: Path) -> None:
@@ -167,6 +179,30 @@ class Run:
         except RuntimeError as error:
             raise DinpError("the weights to begin with are those of a network of other widths") from error
         self.average.module.load_state_dict(self.network.state_dict())
+
+    def begin(self, out: Path, *, resume: bool, start: Path | None = None, figure: str | None = None) -> None:
+        """Go on from the checkpoint in `out`, or begin, with trained weights where they are given: then draw.
+
+        Parameters
+        ----------
+        out : Path
+            The run's folder.
+        resume : bool
+        start : Path, optional
+            Weights to begin with, of a network of the same widths.
+        figure : str, optional
+            See `resume`.
+
+        Raises
+        ------
+        DinpError
+            There is nothing to resume, or the weights do not fit.
+        """
+        if resume:
+            self.resume(out, figure)
+        elif start is not None:
+            self.begin_with(load_network(self.kind, start))
+        self.share()
 
     def share(self) -> None:
         """Where there are several processes: let each draw crops of its own."""

@@ -24,8 +24,8 @@ from dinp.models.networks.tree import SIDES
 from dinp.models.training import data
 from dinp.models.training.imitation_losses import LOSSES, base_rate
 from dinp.models.training.processes import launched, world_size
-from dinp.models.training.run import Run
-from dinp.models.weights.hub import NETWORKS, load_network
+from dinp.models.training.run import Run, check_beginning, place_and_precision
+from dinp.models.weights.hub import NETWORKS
 
 BATCH = 8
 VALIDATION_CROPS = 64
@@ -97,10 +97,8 @@ def train(
     DinpError
         Labels or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
-    if resume and start is not None:
-        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    place = torch.device(device)
-    bf16 = place.type == "cuda" if bf16 is None else bf16
+    check_beginning(resume, start)
+    place, bf16 = place_and_precision(device, bf16)
     if labels is not None and kind != "mask":
         raise DinpError(f"files of labels are for the mask network, not for the {kind} network")
     load = partial(data.load_masks, files=labels) if labels is not None else LOADERS[kind]
@@ -108,11 +106,7 @@ def train(
     order = np.random.default_rng(0).permutation(len(held_out))
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
     run = Run.start(kind, {kind: NETWORKS[kind]}, seed, place)
-    if resume:
-        run.resume(out, "valid")
-    elif start is not None:
-        run.begin_with(load_network(kind, start))
-    run.share()
+    run.begin(out, resume=resume, start=start, figure="valid")
     settings = run.settings(
         network=kind,
         config=run.network.config,

@@ -29,7 +29,7 @@ from dinp.models.training.processes import launched, world_size
 from dinp.models.training.restoration_crops import CROP, PIXELS, Crops, read_planes, to_tensors
 from dinp.models.training.restoration_data import Example
 from dinp.models.training.restoration_planes import correction
-from dinp.models.training.run import Run
+from dinp.models.training.run import Run, check_beginning
 from dinp.models.weights.files import read_weights
 
 
@@ -146,8 +146,7 @@ def train(
     place = torch.device(device)
     if crop < 16 or crop % 16:
         raise DinpError(f"crops need a side that is a multiple of 16, not {crop}")
-    if resume and start is not None:
-        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
+    check_beginning(resume, start)
     config = {"widths": widths, "encode": encode, "decode": decode, "head": head}
     make = partial(RestorationNetwork, **{name: value for name, value in config.items() if value})
     run = Run.start("restoration", {"restoration": make}, seed, place, optimiser=optimiser)

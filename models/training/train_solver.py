@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dinp.errors import DinpError
 from dinp.models.networks.inpainting_layer import inpaint
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
 from dinp.models.training.processes import launched, rank, world_size
-from dinp.models.training.run import Run
+from dinp.models.training.run import Run, check_beginning, place_and_precision
 from dinp.models.training.surrogate_batches import (
     binarised,
     cell_means,
@@ -34,7 +33,6 @@ from dinp.models.training.surrogate_batches import (
 )
 from dinp.models.training.surrogate_losses import masked_inpainting_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
-from dinp.models.weights.hub import load_network
 
 VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
 
@@ -87,17 +85,11 @@ def train(
     DinpError
         Pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
-    if resume and start is not None:
-        raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
-    place = torch.device(device)
-    bf16 = place.type == "cuda" if bf16 is None else bf16
+    check_beginning(resume, start)
+    place, bf16 = place_and_precision(device, bf16)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
     run = Run.start("mask", {"mask": partial(MaskNetwork, **(masks or {}))}, seed, place)
-    if resume:
-        run.resume(out, "valid_psnr")
-    elif start is not None:
-        run.begin_with(load_network("mask", start))
-    run.share()
+    run.begin(out, resume=resume, start=start, figure="valid_psnr")
 
     settings = run.settings(
         network="mask",

@@ -37,7 +37,7 @@ from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
 from dinp.models.training.processes import launched, rank, world_size
-from dinp.models.training.run import Run, replace, warm_up
+from dinp.models.training.run import Run, place_and_precision, replace, warm_up
 from dinp.models.training.surrogate_batches import (
     between,
     binarised,
@@ -111,17 +111,14 @@ def train(
     DinpError
         Pictures are missing, or there is nothing to resume.
     """
-    place = torch.device(device)
-    bf16 = place.type == "cuda" if bf16 is None else bf16
+    place, bf16 = place_and_precision(device, bf16)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
     make = {
         "masks": partial(MaskNetwork, **(masks or {})),
         "inpainting": partial(InpaintingNetwork, **(inpainting or {})),
     }
     run = Run.start("surrogate", make, seed, place, weight_decay={"inpainting": 0.0}, write=save_weights_of_both)
-    if resume:
-        run.resume(out)
-    run.share()
+    run.begin(out, resume=resume)
     settings = run.settings(
         network="surrogate",
         config={"mask": run.networks["masks"].config, "inpainting": run.networks["inpainting"].config},

@@ -12,7 +12,6 @@ from PIL import Image
 from skimage import data
 
 import dinp
-from dinp.benchmarks.rd import command as rd
 from dinp.benchmarks.rd.codecs import CODECS, codecs_named
 from dinp.benchmarks.rd.metrics import check_metrics, measure, psnr
 from dinp.benchmarks.rd.own import Dinp, _codes
@@ -274,7 +273,9 @@ def test_bad_input_is_one_sentence(pictures, tmp_path, capsys, monkeypatch):
     assert run(pictures, out) == 1
     assert run(pictures, tmp_path / "none" / "rd.json") == 1
     assert dinp_command("bench", "rd", "table", tmp_path / "none.json") == 1
-    monkeypatch.setattr(rd, "run_tasks", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "dinp.benchmarks.rd.runs.run_tasks", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     assert run(pictures, tmp_path / "new.json") == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
     assert len(lines) == 4
