@@ -28,7 +28,8 @@ table k (`patterns` are hashes of the cracks around the region's first pixel) ho
 a run r. If it holds one, each mass is multiplied by 2^16 - p and floored after division by 2^16, and the mass of the
 symbol of v grows by 2^8 p, p = P_k[r] (at first 2^12 (8 + r), for r = 0 2^14).
 
-Symbol j begins at floor(M_j (2^16 - J) / 2^24) + j, M_j the masses before it; the last one ends at 2^16.
+Symbol j begins at min(floor(M_j (2^16 - J) / 2^24), 2^16 - J) + j, M_j the masses before it, which may be a little more
+than 2^24; the last one ends at 2^16.
 
 Learning, from symbol j of value v: with q_k = w_k (e_kj + 1), w_k += (floor(2^16 q_k / sum q) - w_k) / 24, at least
 256. P_k[r] += (64512 or 1024 - P_k[r]) / 16 for a match that was right or wrong; the slot takes v, and the run r + 1,
@@ -287,7 +288,7 @@ class _Mixture:
                 mass = (mass * (ONE - share)) >> 16
                 mass[guesses[k]] += share << 8
         before = np.concatenate([[0], np.cumsum(mass)[:-1]])
-        ends = ((before * (ONE - count)) >> 24) + np.arange(count)
+        ends = np.minimum(((before * (ONE - count)) >> 24) + np.arange(count), ONE - count + np.arange(count))
         return _Place(count, a, b, context, scales, slots, guesses, parts, np.diff(ends, append=ONE))
 
     def learn(self, i: int, p: _Place, j: int) -> None:

@@ -107,7 +107,7 @@ static place describe(mixture *m, const int32_t *value, int32_t first, int32_t s
     for (int64_t j = 0; j < p.count; j++) {
         uint64_t sum = 0;
         for (int k = 0; k < EXPERTS; k++) sum += (uint64_t)w[k] * (uint64_t)m->part[k][j];
-        m->mass[j] = (sum << 8) / total; /* 2^24 together, or a little less */
+        m->mass[j] = (sum << 8) / total; /* about 2^24 together; `total` is rounded down, so it may be a little more */
     }
     int64_t half = shift ? (int64_t)1 << (shift - 1) : 0;
     for (int k = 0; k < MATCHES; k++) {
@@ -123,7 +123,8 @@ static place describe(mixture *m, const int32_t *value, int32_t first, int32_t s
     }
     uint64_t room = 65536 - (uint64_t)p.count, sum = 0;
     for (int64_t j = 0; j < p.count; j++) {
-        m->ends[j] = (uint32_t)(((sum * room) >> 24) + (uint64_t)j);
+        uint64_t end = ((sum * room) >> 24) + (uint64_t)j, most = 65536 - (uint64_t)(p.count - j);
+        m->ends[j] = (uint32_t)(end < most ? end : most); /* masses may be a little more than 2^24: each symbol keeps a place */
         sum += m->mass[j];
     }
     m->ends[p.count] = 65536;
@@ -185,7 +186,9 @@ static mixture *new_mixture(const int32_t *logistic_table, int64_t top, const in
         m->seen[k] = calloc(SLOTS, 4);
         for (int r = 0; r < RUNS; r++) m->hit[k][r] = 65536 / 16 * (r ? 8 + r : 4);
     }
-    if (!m->used || !m->beside || !m->total || !m->seen[0] || !m->seen[MATCHES - 1]) {
+    int complete = m->used && m->beside && m->total;
+    for (int k = 0; k < MATCHES; k++) complete = complete && m->seen[k];
+    if (!complete) {
         free_mixture(m);
         return NULL;
     }

@@ -44,6 +44,23 @@ def test_values_come_back_and_numpy_gives_the_same_bytes(monkeypatch, top):
     assert np.abs(np.array(results[0][1]) - wanted).mean() < top / 4 + 20
 
 
+@pytest.mark.parametrize("compiled", [kernels, None])
+def test_each_symbol_has_a_place_where_only_weak_experts_speak(monkeypatch, compiled):
+    monkeypatch.setattr(first_values, "kernels", compiled)
+    rng, n, known, top = np.random.default_rng(0), 764, 760, 510
+    pattern = rng.integers(0, 1 << 32, (n, 4), dtype=np.uint32)
+    first = np.arange(-1, n - 1, dtype=np.int32)
+    first[known::2] = -1
+    values = np.arange(n) % 8 * 20  # each foretells the next: the expert that says so takes all the weight
+    values[known:] = [153, 510, 165, 510]  # but says nothing beside a value that comes for the first time
+    order = first_values.Order(np.arange(n), first, np.full(n, -1, dtype=np.int32), pattern)
+    shift, weight = np.zeros(n, dtype=np.int64), np.ones(n)
+    encoder = RangeEncoder()
+    assert np.array_equal(encode_region_values(encoder, order, shift, top, values.astype(float), weight, 1e-9), values)
+    decoder = RangeDecoder(encoder.finish())
+    assert np.array_equal(decode_region_values(decoder, order, shift, top), values)
+
+
 def test_values_that_come_again_in_the_same_surroundings_are_cheap():
     labels = np.kron(np.arange(64).reshape(8, 8), np.ones((5, 5), dtype=int))
     area = np.bincount(labels.ravel())

@@ -141,7 +141,7 @@ class _Model:
             matches.append((slot, held))
         sums, total = [], 0
         for j, mass in enumerate(masses):
-            sums.append((total * (2**16 - count) >> 24) + j)
+            sums.append(min(total * (2**16 - count) >> 24, 2**16 - count) + j)
             total += mass
         j = decoder.symbol([*sums, 2**16])
         v = min(j << s, top)
