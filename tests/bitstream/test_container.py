@@ -179,6 +179,7 @@ def test_foreign_files_are_told_apart(data, sentence):
         ("8d64696e0d0a 10 20 00 00 c0 01 00 00", "names no plane"),
         ("8d64696e0d0a 10 20 00 00 c0 01 02 00", "names no plane"),
         ("8d64696e0d0a 10 20 00 00 c0 01 01 c0 01 01 00", "comes twice"),
+        ("8d64696e0d0a 10 20 00 00" + " c1 01 01" * 17 + " 00", "more than 16 chunks of holes"),
         ("8d64696e0d0a 10 20 00 00 ff 01 01 00", "newer program"),
         ("8d64696e0d0a 10 20 00 00 81 00 00", "matte"),
         ("8d64696e0d0a 10 0c 00 00", "matte"),
