@@ -62,14 +62,17 @@ def encode_samples(samples: np.ndarray, levels: list[int]) -> bytes:
 
 
 def decode_samples(data: bytes, shape: tuple[int, int], levels: list[int]) -> np.ndarray:
-    """Mirror of `encode_samples` for a picture of `shape` (H, W): (H, W, channels) int32.
+    """Mirror of `encode_samples` for a picture of `shape` (H, W): (H, W, channels).
+
+    They are uint8 or uint16 where all levels fit, else int32.
 
     Raises
     ------
     DinpError
         The data is damaged.
     """
-    samples = np.zeros((*shape, len(levels)), dtype=np.int32)
+    dtype = np.uint8 if max(levels) <= 1 << 8 else np.uint16 if max(levels) <= 1 << 16 else np.int32
+    samples = np.zeros((*shape, len(levels)), dtype=dtype)
     if kernels is not None:
         if not kernels.decode_samples(_state(), data, np.array(levels, dtype=np.int32), samples, *shape):
             raise DinpError("the coded data is damaged: its samples are not valid")

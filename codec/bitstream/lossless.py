@@ -25,6 +25,7 @@ Channels are those of the layout, R, G, B in colour pictures, and alpha after th
 channel and 2^16 colours or values of regions.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,7 @@ _LARGE_REGION = 400  # pixels a region in the mean, from which on samples one by
 _SMALL_REGION = 40  # below which contours are not
 _FEW_COLOURS = 30  # pixels a colour, below which a list of colours is not tried
 _MOST_LOW_BITS = 63
+_BLOCK = 1 << 16  # pixels that are looked up at a time: numpy makes indices of 8 bytes each
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def _decode(
         parts = {"values": at - 1, "contours": coded - at, "region values": len(data) - coded}
         cracks = int(np.count_nonzero(right) + np.count_nonzero(down))
         report = LosslessReport(METHODS[method], len(values), count, cracks, parts, units)
-        return _channels(colours[labels][..., None], [values], dtypes, lattices), report
+        table = _samples(values, np.dtype(dtypes[0]), lattices[0])
+        return [_looked_up(table[colours], labels)], report
     if method == WIDE:
         report = LosslessReport(METHODS[method], 0, 0, 0, {"values": head, "samples": len(data) - at}, units)
         return ([] if only_describe else _read_wide(data, at, shape, dtypes, lattices)), report
@@ -167,9 +170,10 @@ def _decode(
     if only_describe:
         return [], report
     samples = decode_samples(data[at:], shape, [count] if method == COLOURS else levels)
+    tables = list(map(_samples, lists, map(np.dtype, dtypes), lattices))
     if method == COLOURS:
-        samples = colours[samples[..., 0]]
-    return _channels(samples, lists, dtypes, lattices), report
+        return [_looked_up(table[colours[:, k]], samples[..., 0]) for k, table in enumerate(tables)], report
+    return [_looked_up(table, samples[..., k]) for k, table in enumerate(tables)], report
 
 
 def _encode_regions(numbers: np.ndarray, values: list[int], labels: np.ndarray) -> bytes:
@@ -233,18 +237,31 @@ def _read_wide(
         end = at + -(-pixels * low_bits // 8)
         if low_bits > _MOST_LOW_BITS or levels >= MAX_LEVELS or end > len(data):
             raise DinpError("the file is damaged: its lossless data is cut off")
-        high = decode_samples(stream, shape, [levels + 1])[..., 0]
-        bits = np.unpackbits(np.frombuffer(data[at:end], dtype=np.uint8), count=pixels * low_bits)
-        low = np.zeros(pixels, dtype=np.uint64)
-        for place in bits.reshape(pixels, low_bits).T:
-            low = low << np.uint64(1) | place
-        offsets, at = high.astype(np.uint64) << np.uint64(low_bits) | low.reshape(shape), end
-        listed, numbers = np.unique(offsets, return_inverse=True)
-        values = [least + offset for offset in listed.tolist()]
-        channels.append(_samples(values, np.dtype(dtype), lattice)[numbers.reshape(shape)])
+        high = decode_samples(stream, shape, [levels + 1]).reshape(-1)
+        lower = np.frombuffer(data[at:end], dtype=np.uint8)
+        at = end
+        channel = np.empty(pixels, dtype=dtype)
+        for some in _blocks(pixels):
+            offsets = high[some].astype(np.uint64) << np.uint64(low_bits)
+            offsets |= _low_bits(lower, some.start, offsets.size, low_bits)
+            listed, numbers = np.unique(offsets, return_inverse=True)
+            values = [least + offset for offset in listed.tolist()]
+            channel[some] = _samples(values, np.dtype(dtype), lattice)[numbers]
+        channels.append(channel.reshape(shape))
     if at != len(data):
         raise DinpError("the file is damaged: its lossless data is too long")
     return channels
+
+
+def _low_bits(lower: np.ndarray, first: int, count: int, width: int) -> np.ndarray:
+    """Numbers (count,) uint64 of `width` bits each that are packed one behind the other, from number `first` on."""
+    skipped = first * width % 8
+    begin, end = first * width // 8, -(-(first + count) * width // 8)
+    bits = np.unpackbits(lower[begin:end], count=skipped + count * width)[skipped:]
+    low = np.zeros(count, dtype=np.uint64)
+    for place in bits.reshape(count, width).T:
+        low = low << np.uint64(1) | place
+    return low
 
 
 def _as_integers(channel: np.ndarray) -> np.ndarray:
@@ -256,12 +273,17 @@ def _as_integers(channel: np.ndarray) -> np.ndarray:
     return np.where(bits & sign, ~bits, bits | sign)
 
 
-def _channels(
-    numbers: np.ndarray, lists: list[list[int]], dtypes: list[np.dtype], lattices: list[Lattice | None]
-) -> list[np.ndarray]:
-    """Samples of each channel from their numbers in its list."""
-    tables = map(_samples, lists, map(np.dtype, dtypes), lattices)
-    return [table[numbers[..., k]] for k, table in enumerate(tables)]
+def _looked_up(table: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """`table[numbers]` (H, W), some pixels at a time."""
+    flat = numbers.reshape(-1)
+    found = np.empty(flat.size, dtype=table.dtype)
+    for some in _blocks(flat.size):
+        found[some] = table[flat[some]]
+    return found.reshape(numbers.shape)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(at, min(at + _BLOCK, count)) for at in range(0, count, _BLOCK))
 
 
 def _samples(values: list[int], dtype: np.dtype, lattice: Lattice | None) -> np.ndarray:

@@ -13,7 +13,8 @@ enum {
     RESIDUE_KINDS = 12,
     RESIDUE_SETS = 3,
     CHANNELS = 4,
-    MARGIN = 8 /* columns around */
+    MARGIN = 8, /* columns around */
+    BLOCK = 64  /* rows kept: memory goes with the width */
 };
 
 static const int WINDOW_CRACKS[WINDOWS] = {5, 8, 12, 17, 23, 32};
@@ -30,7 +31,7 @@ typedef struct {
     int bits;
     int32_t *quiet;
     uint8_t *cells;
-    int32_t *samples, *errors; /* (H + 3, W + margins, channels): two rows above, errors likewise */
+    int32_t *samples, *errors; /* (BLOCK + 2, W + margins, channels): of a block of rows and two above, errors likewise */
     uint32_t mask[WINDOWS][4];
     int height, width, channels;
     int32_t levels[CHANNELS]; /* samples are 0..levels - 1 */
@@ -173,8 +174,21 @@ static int code_channels(sample_coder *c, const int32_t *given, int32_t *at, int
     return 1;
 }
 
-/* Code all pixels; `given` (H, W, channels) are the samples to code, NULL to decode. Whether all is well. */
-static int code_samples(sample_coder *c, const int32_t *given)
+/* Store a row of samples as integers of `bytes` bytes, 1, 2 or 4. */
+static void store_row(void *out, int bytes, size_t at, const int32_t *row, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        if (bytes == 1)
+            ((uint8_t *)out)[at + k] = (uint8_t)row[k];
+        else if (bytes == 2)
+            ((uint16_t *)out)[at + k] = (uint16_t)row[k];
+        else
+            ((int32_t *)out)[at + k] = row[k];
+}
+
+/* Code all pixels; `given` (H, W, channels) are the samples to code, NULL to decode to `out`, integers of `bytes` bytes.
+   Whether all is well. */
+static int code_samples(sample_coder *c, const int32_t *given, void *out, int bytes)
 {
     int n = c->channels, width = c->width;
     ptrdiff_t row = (ptrdiff_t)(width + 2 * MARGIN) * n, stride = width + 2 * PAD;
@@ -183,7 +197,13 @@ static int code_samples(sample_coder *c, const int32_t *given)
         return 0;
     int ok = 1;
     for (int y = 0; y < c->height && ok && !c->coder.failed; y++) {
-        int32_t *at = c->samples + (2 + y) * row + MARGIN * n, *error = c->errors + (2 + y) * row + MARGIN * n;
+        int place = y % BLOCK;
+        if (y && !place) { /* a new block begins: the last two rows stay above it */
+            memmove(c->samples, c->samples + BLOCK * row, 2 * (size_t)row * sizeof *c->samples);
+            memmove(c->errors, c->errors + BLOCK * row, 2 * (size_t)row * sizeof *c->errors);
+        }
+        int32_t *at = c->samples + (2 + place) * row + MARGIN * n, *error = c->errors + (2 + place) * row + MARGIN * n;
+        const int32_t *begin = at;
         uint8_t *cell = c->cells + (4 + y) * stride + PAD;
         for (int m = 1; m <= MARGIN; m++) /* on the left: the first pixel above; on the right of that row: its last */
             for (int k = 0; k < n; k++) {
@@ -277,6 +297,8 @@ static int code_samples(sample_coder *c, const int32_t *given)
             if (pixel)
                 since = 0, rows_since[x] = 0;
         }
+        if (out)
+            store_row(out, bytes, (size_t)y * width * n, begin, (size_t)width * n);
     }
     free(rows_since);
     return ok && !c->coder.failed;
@@ -312,7 +334,7 @@ static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels,
     c->bits = 14;
     while (c->bits < 22 && (1 << (c->bits - 2)) < height * width)
         c->bits++;
-    size_t rows = (size_t)height + 3, columns = (size_t)width + 2 * MARGIN;
+    size_t rows = (size_t)(height < BLOCK ? height : BLOCK) + 2, columns = (size_t)width + 2 * MARGIN;
     c->cells = calloc((size_t)height + 5, (size_t)width + 2 * PAD);
     c->samples = calloc(rows * columns, (size_t)n * 4);
     c->errors = calloc(rows * columns, (size_t)n * 4);
@@ -355,7 +377,7 @@ static PyObject *encode_samples(PyObject *module, PyObject *args)
         int ok;
         Py_BEGIN_ALLOW_THREADS
         c->coder = (mix_coder){.high = UINT32_MAX, .out = out, .size = room};
-        ok = code_samples(c, given.buf);
+        ok = code_samples(c, given.buf, NULL, 0);
         size = mix_finish(&c->coder);
         Py_END_ALLOW_THREADS
         if (ok && !c->coder.failed)
@@ -368,7 +390,8 @@ static PyObject *encode_samples(PyObject *module, PyObject *args)
     return result;
 }
 
-/* decode_samples(state int32, data, levels (n,) int32, samples (h, w, n) int32, height, width): whether all is well */
+/* decode_samples(state int32, data, levels (n,) int32, samples (h, w, n) uint8, uint16 or int32, height, width): whether
+   all is well */
 static PyObject *decode_samples(PyObject *module, PyObject *args)
 {
     Py_buffer state, data, levels, samples;
@@ -378,17 +401,14 @@ static PyObject *decode_samples(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "w*y*y*w*nn", &state, &data, &levels, &samples, &height, &width))
         return NULL;
     sample_coder *c = open_coder(&state, &levels, height, width);
-    if (c && samples.len != height * width * levels.len) {
+    Py_ssize_t count = height * width * (levels.len / 4), bytes = c ? samples.len / count : 0;
+    if (c && ((bytes != 1 && bytes != 2 && bytes != 4) || samples.len != count * bytes)) {
         PyErr_SetString(PyExc_ValueError, "an array has the wrong size");
     } else if (c) {
         int ok;
         Py_BEGIN_ALLOW_THREADS
         mix_start_decoding(&c->coder, data.buf, (size_t)data.len);
-        ok = code_samples(c, NULL) && mix_exhausted(&c->coder);
-        size_t n = (size_t)c->channels, row = (size_t)(width + 2 * MARGIN) * n;
-        for (Py_ssize_t y = 0; y < height; y++)
-            memcpy((int32_t *)samples.buf + y * width * (Py_ssize_t)n, c->samples + (2 + y) * row + MARGIN * n,
-                   (size_t)width * n * 4);
+        ok = code_samples(c, NULL, samples.buf, (int)bytes) && mix_exhausted(&c->coder);
         Py_END_ALLOW_THREADS
         result = PyBool_FromLong(ok);
     }

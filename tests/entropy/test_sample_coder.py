@@ -30,6 +30,7 @@ SAMPLES = {
     "colour": (picture(15, 18, 3, 256), [256, 256, 256]),
     "sixteen bits": (picture(12, 17, 1, 65536), [65536]),
     "two channels": (picture(9, 7, 2, 300), [300, 300]),
+    "blocks of rows": (picture(150, 5, 2, 70000), [70000, 70000]),
     "black": (np.zeros((6, 5, 1), dtype=np.int32), [1]),
     "pixel": (np.full((1, 1, 4), 3, dtype=np.int32), [4, 4, 5, 6]),
     "row": (np.arange(9, dtype=np.int32)[None, :, None] // 2, [5]),
