@@ -21,9 +21,9 @@ from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.rd.tables import DASH, Table, provenance_of
 from dinp.benchmarks.readme import END, tell_table
+from dinp.benchmarks.result_files import load_results
 from dinp.cli.options import PATH
 from dinp.cli.progress import counted
-from dinp.errors import DinpError
 
 SIDES = (64, 128)
 SIZES = (200, 500)
@@ -160,23 +160,12 @@ def run(pictures: Path, out: Path, limit: int | None) -> None:
     out.write_text(text, encoding="utf-8")
 
 
-def load(path: Path) -> dict:
-    """The content of a result file; DinpError if it is none of this benchmark."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DinpError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.get("benchmark") != "small":
-        raise DinpError(f"{path} holds no results of the benchmark of small files")
-    return content
-
-
 @small.command()
 @click.argument("results", type=PATH)
 @click.option("--readme", type=PATH, help=f"Write into this file, between {MARKER} and {END}.")
 def table(results: Path, readme: Path | None) -> None:
     """Print the tables as Markdown."""
-    content = load(results)
+    content = load_results(results, "small")
     found = [small_table(content), overhead_table(content)]
     parts = [*(one.markdown() for one in found), found[0].note, provenance_of(content["runs"])]
     text = "\n\n".join(parts)
