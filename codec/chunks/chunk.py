@@ -140,12 +140,17 @@ def _unstepped(head: dict, data: bytes) -> np.ndarray:
     numbers = numbers[..., 0] if numbers.ndim == 3 else numbers
     marks = [float(value) for value in head["marks"]]
     dtype = _type(head)
-    values = float(head["low"]) + float(head["step"]) * (numbers.astype(np.float64) - len(marks))
+    low, step = float(head["low"]), float(head["step"])
+    if not (math.isfinite(low) and math.isfinite(step)):
+        raise ValueError("its steps are none")
+    if dtype.kind != "f" and not all(map(math.isfinite, marks)):
+        raise ValueError("its marks do not fit its type")
+    values = low + step * (numbers.astype(np.float64) - len(marks))
+    for number, value in enumerate(marks):
+        values[numbers == number] = value
     if dtype.kind != "f":
         limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)
-    for number, value in enumerate(marks):
-        values[numbers == number] = value
     with np.errstate(over="ignore"):
         return values.astype(dtype)
 
@@ -180,7 +185,7 @@ def decode_chunk(data: bytes, shape: tuple[int, ...] | None = None) -> np.ndarra
             if data[:1] not in (b"\0", b"\1"):
                 raise ValueError("it begins like no chunk")
             plane = (_unstepped if data[0] else _inflated)(json.loads(head), content)
-        except (ValueError, TypeError, KeyError, OverflowError, zlib.error) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
             raise DinpError(f"the chunk is damaged: {error}") from error
     try:
         return plane if shape is None else plane.reshape(shape)

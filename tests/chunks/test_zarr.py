@@ -116,6 +116,13 @@ def test_noise_is_never_much_larger_than_it_was():
     assert np.array_equal(decode_chunk(data), noise)
 
 
+def head_of_steps(**changed):
+    """A chunk of steps whose head says something else."""
+    head = {"type": "int32", "low": 0, "step": 1, "marks": []} | changed
+    content = dinp.encode(np.zeros((2, 2), dtype=np.uint8), lossless=True)
+    return b"\1" + json.dumps(head).encode() + b"\0" + content
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -127,6 +134,9 @@ def test_noise_is_never_much_larger_than_it_was():
         b"\x8ddin\r\n",
         b'\1{"type":"uint8"}\0',
         b"\0[]\0",
+        b"\0" + b"[" * 100_000 + b"\0",
+        head_of_steps(low=float("nan")),
+        head_of_steps(marks=["inf"]),
     ],
 )
 def test_damaged_chunks_are_told(data):
