@@ -117,7 +117,8 @@ class _Worker:
             process.stdin.flush()
             answer = process.stdout.readline()
         if answer.endswith(b"\n"):
-            return FileResult(**unpacked(answer))
+            told = unpacked(answer)
+            return FileResult(**(told | {"notices": tuple(told["notices"])}))  # JSON makes lists of them
         self.finish()
         how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
         sentence = f"the process that worked on it ended ({how}): there may be too little memory for so many jobs"

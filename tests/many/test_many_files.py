@@ -61,6 +61,14 @@ def test_a_folder_is_coded_with_its_sub_folders_and_decoded_again(folder):
     assert np.array_equal(np.asarray(Image.open("back/deep/a.png")), np.asarray(shown))
 
 
+def test_any_number_of_jobs_tells_the_same(folder):
+    told = []
+    for jobs in (1, 2):
+        lines = run("encode", *FAST[:-1], jobs, "--json", "pics", f"OUT{jobs}").stdout.splitlines()
+        told.append(sorted((Path(line["source"]).name, *sorted(line)) for line in map(json.loads, lines)))
+    assert told[0] == told[1]
+
+
 def test_several_files_go_into_a_folder_by_their_names(folder):
     run("encode", *FAST, "pics/a.png", "pics/b.png", "OUT/")
     Path("there").mkdir()
