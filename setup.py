@@ -11,6 +11,7 @@ SOURCES = [
     "contour_moves",
     "cracks",
     "flags",
+    "groups",
     "krylov",
     "module",
     "multigrid",

@@ -23,6 +23,7 @@ import numpy as np
 
 from dinp.bitstream.structure import KnownData
 from dinp.entropy.crack_coder import cracks_of
+from dinp.kernels import kernels
 
 ROOT = 8  # log2 of what stands for the side of a whole region
 LEAST = np.array([1, 2, 8, 24, 24, 24, 24, 24, 24])  # pixels
@@ -46,6 +47,8 @@ class Level:
         Its number while the picture is being divided.
     leaf : (H x W,) int32
         That number for each pixel, -1 where it is in no piece.
+    count : int
+        Numbers given so far.
     """
 
     side_log2: int
@@ -54,6 +57,7 @@ class Level:
     parent: np.ndarray
     node: np.ndarray
     leaf: np.ndarray
+    count: int
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,8 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
             y, x = active // width, active % width
             cells = ((labels.shape[0] >> k) + 1) * ((width >> k) + 1)
             node = leaf[active].astype(np.int64)
-            key, part, size = np.unique(
-                node * cells + (y >> k) * ((width >> k) + 1) + (x >> k), return_inverse=True, return_counts=True
-            )
+            key, part = grouped(node * cells + (y >> k) * ((width >> k) + 1) + (x >> k))
+            size = np.bincount(part, minlength=key.size)
             parent = key // cells
             large = size >= LEAST[k]
             several = np.bincount(parent[large], minlength=total) >= 2
@@ -147,7 +150,7 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
         if k > 1:
             can = newest[all_area[newest] >= 2 * LEAST[k - 1]]
             if can.size:
-                flags.append(wants(Level(k, all_area[can], all_key[can], all_parent[can], can, leaf)))
+                flags.append(wants(Level(k, all_area[can], all_key[can], all_parent[can], can, leaf, total)))
                 wanted[can] = flags[-1]
         if k == ROOT:
             active = np.flatnonzero(wanted[flat])
@@ -167,6 +170,21 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
     leaf = rank[leaf].reshape(labels.shape)
     parts = (a[nodes] for a in (all_region, all_side, all_area))
     return Pieces(labels, leaf, *parts, flags, all_key[nodes], all_parent[nodes])
+
+
+def grouped(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones of keys (n,) int64, sorted, and the index of each among them: as `np.unique`, without sorting.
+
+    Few keys are different, and along a row most are alike.
+    """
+    if kernels is None or keys.size == 0:
+        return np.unique(keys, return_inverse=True)
+    number, found = np.empty(keys.size, dtype=np.int32), np.empty(keys.size, dtype=np.int64)
+    found = found[: kernels.group_keys(np.ascontiguousarray(keys), number, found)]
+    order = np.argsort(found)
+    rank = np.empty(found.size, dtype=np.int64)
+    rank[order] = np.arange(found.size)
+    return found[order], rank[number]
 
 
 def _keys(region: np.ndarray, side_log2: int, cell: np.ndarray | int) -> np.ndarray:

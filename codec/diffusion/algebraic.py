@@ -27,7 +27,12 @@ from dinp.errors import DinpError
 Floats = NDArray[np.float64]
 
 MOST_STEPS = 200
-COARSEST = 200  # unknowns that are solved for directly
+HOW = {
+    "max_coarse": 200,  # unknowns that are solved for directly
+    "coarse_solver": "splu",
+    "presmoother": ("gauss_seidel", {"sweep": "forward"}),  # one sweep each, for what takes two thirds of a cycle
+    "postsmoother": ("gauss_seidel", {"sweep": "backward"}),
+}
 
 
 class AlgebraicSolver:
@@ -45,7 +50,7 @@ class AlgebraicSolver:
         A = sp.csr_array(A)
         A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)  # what pyamg's kernels take
         self.A = A
-        self.multilevel = pyamg.ruge_stuben_solver(A, max_coarse=COARSEST, coarse_solver="splu") if A.shape[0] else None
+        self.multilevel = pyamg.ruge_stuben_solver(A, **HOW) if A.shape[0] else None
 
     def solve(self, b: Floats, tol: float) -> Floats:
         """Conjugate gradients until two steps in turn change nothing by more than a quarter of ``tol``."""
@@ -106,23 +111,34 @@ class BarrierOperator:
     """
 
     def __init__(self, mask: NDArray[np.bool_], right: NDArray[np.bool_], down: NDArray[np.bool_]) -> None:
-        n = mask.size
-        index = np.arange(n, dtype=np.int32).reshape(mask.shape)
-        i = np.concatenate([index[:, :-1][~right], index[:-1][~down]])
-        j = np.concatenate([index[:, 1:][~right], index[1:][~down]])
-        links = sp.coo_array((np.ones(i.size), (i, j)), shape=(n, n)).tocsr()
-        links = (links + links.T).tocsr()
-        count, part = sp.csgraph.connected_components(links, directed=False)
         self.mask = mask
         self.known, self.unknown = np.flatnonzero(mask), np.flatnonzero(~mask)
-        self.part = part
-        self.values = np.bincount(part[self.known], minlength=count)
+        beside = np.zeros((4, *mask.shape), dtype=bool)  # above, left, right, below: is that coupled?
+        beside[0, 1:] = beside[3, :-1] = ~down
+        beside[1, :, 1:] = beside[2, :, :-1] = ~right
+        self.part, count = _parts(mask.shape, beside)
+        self.values = np.bincount(self.part[self.known], minlength=count)
         if not self.values.all():
             raise DinpError("Cracks cut off pixels from all known ones: each part of the picture needs a known pixel.")
-        self.solved = self.unknown[self.values[part[self.unknown]] > 1]  # one value alone is everywhere
-        rows = links[self.solved]
-        self.B = rows[:, self.known].tocsr()
-        self.solver = AlgebraicSolver(sp.diags_array(np.asarray(links.sum(axis=1))[self.solved]) - rows[:, self.solved])
+        self.solved = self.unknown[self.values[self.part[self.unknown]] > 1]  # one value alone is everywhere
+        coupled = beside.reshape(4, -1)[:, self.solved]
+        offsets = np.array([-mask.shape[1], -1, 1, mask.shape[1]])
+        number = np.empty(mask.size, dtype=np.int32)
+        number[self.known] = np.arange(self.known.size)
+        number[self.solved] = np.arange(self.solved.size)
+        other = self.solved + offsets[:, None]
+        is_known = np.zeros(coupled.shape, dtype=bool)
+        is_known[coupled] = mask.reshape(-1)[other[coupled]]
+        other[~coupled] = 0
+        columns = number[other]
+        self.B = _matrix(columns, np.ones(columns.shape), is_known, self.known.size)
+        degree = coupled.sum(axis=0)
+        inside = coupled & ~is_known
+        order = [0, 1, 4, 2, 3]  # by column
+        columns = np.concatenate([columns, np.arange(self.solved.size, dtype=np.int32)[None]])[order]
+        entries = np.concatenate([-np.ones(inside.shape), degree[None].astype(np.float64)])[order]
+        kept = np.concatenate([inside, np.ones((1, self.solved.size), dtype=bool)])[order]
+        self.solver = AlgebraicSolver(_matrix(columns, entries, kept, self.solved.size))
 
     def improve(self, x: Floats, tol: float, cycles: int | None, nested: bool) -> None:
         """Bring x (H, W), in place, nearer to the solution for its own values at mask pixels.
@@ -149,3 +165,23 @@ class BarrierOperator:
         flat[self.solved] -= self.solver.A @ y
         left = np.bincount(self.part[self.unknown], weights=flat[self.unknown], minlength=self.values.size)
         return flat[self.known] + self.B.T @ y + (left / self.values)[self.part[self.known]]
+
+
+def _parts(shape: tuple[int, int], beside: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Part of the picture, cut by cracks, of each pixel, (H W,), and how many there are."""
+    n = shape[0] * shape[1]
+    index = np.arange(n, dtype=np.int32).reshape(shape)
+    right, below = beside[2], beside[3]
+    i = np.concatenate([index[right], index[below]])
+    j = np.concatenate([index[right] + 1, index[below] + shape[1]])
+    links = sp.coo_array((np.ones(i.size, dtype=np.int8), (i, j)), shape=(n, n))
+    count, part = sp.csgraph.connected_components(links, directed=False)
+    return part, count
+
+
+def _matrix(columns: NDArray[np.int32], entries: Floats, kept: NDArray[np.bool_], width: int) -> sp.csr_array:
+    """A sparse matrix from up to k entries for each of n rows, (k, n) each, in the order of their columns."""
+    kept = kept.T
+    starts = np.zeros(len(kept) + 1, dtype=np.int32)
+    np.cumsum(kept.sum(axis=1), out=starts[1:])
+    return sp.csr_array((entries.T[kept], columns.T[kept], starts), shape=(len(kept), width))

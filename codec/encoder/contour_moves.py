@@ -14,6 +14,7 @@ from dinp.encoder.segmentation import numbered
 from dinp.kernels import kernels
 
 SWEEPS = 4
+NEAR = 2  # pixels
 CONTEXTS = 1 << 12
 PRIOR = 0.4  # counts of each of the four symbols of a context beforehand
 BITS_SHARE = 0.9  # of the static model's bits that the file's take
@@ -35,21 +36,32 @@ def refined(planes: np.ndarray, labels: np.ndarray, bit_cost: float) -> np.ndarr
         Squared error that a bit must save.
     """
     planes = np.ascontiguousarray(planes, dtype=np.float64)
-    labels = labels.copy()
-    for _ in range(SWEEPS):
-        labels, moves = numbered(labels), 0
+    labels = numbered(labels)
+    near = np.ones(labels.shape, dtype=np.uint8)
+    for sweep in range(SWEEPS):
         if labels.max() == 0:
             break
         means, flat, area = _described(planes, labels, bit_cost)
         bits = BITS_SHARE * symbol_bits(labels)
+        moved = np.zeros(labels.shape, dtype=np.uint8)
         if kernels is None:
-            moves = _sweep(labels, planes, means, flat, area, bits, bit_cost)
+            moves = _sweep(labels, planes, means, flat, area, bits, near, moved, bit_cost)
         else:
-            model = (means, flat, area, bits, *labels.shape, bit_cost, REGION_BITS)
+            model = (means, flat, area, bits, near, moved, *labels.shape, bit_cost, REGION_BITS)
             moves = kernels.move_contours(labels, planes, *model)
         if moves == 0:
             break
-    return numbered(labels)
+        labels = numbered(labels)
+        if sweep < SWEEPS - 1:
+            near = _nearby(moved)
+    return labels
+
+
+def _nearby(moved: np.ndarray) -> np.ndarray:
+    """Pixels at most NEAR rows and columns away from one that has moved, (H, W) uint8: others would hardly move now."""
+    padded = np.pad(moved, NEAR)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAR + 1, axis=0).max(axis=-1)
+    return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(rows, 2 * NEAR + 1, axis=1).max(axis=-1))
 
 
 def _described(planes: np.ndarray, labels: np.ndarray, bit_cost: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,6 +120,8 @@ def _sweep(
     flat: np.ndarray,
     area: np.ndarray,
     bits: np.ndarray,
+    near: np.ndarray,
+    moved: np.ndarray,
     bit_cost: float,
 ) -> int:
     """The counterpart of the kernel."""
@@ -155,7 +169,7 @@ def _sweep(
         for x in range(width):
             own, ring = cell[y][x], around(y, x)
             sides = ring[::2]
-            if all(r in (own, -1) for r in sides):
+            if all(r in (own, -1) for r in sides) or not near[y, x]:
                 continue
             starts = [k for k in range(0, 8, 2) if ring[k] == own and not ring[k - 1] == own == ring[k - 2]]
             if len(starts) > 1:
@@ -176,6 +190,7 @@ def _sweep(
                 cell[y][x] = best
                 area[own] -= 1
                 area[best] += 1
+                moved[y, x] = 1
                 moves += 1
     labels[:] = cell
     return moves

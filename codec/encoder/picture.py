@@ -106,7 +106,7 @@ def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], qualit
     """The best, by error and then by bytes, of a drawing's codings at a quality and lower ones.
 
     Which settings meet the values of a drawing is partly luck. Lower ones are tried until PATIENCE of them in a row are
-    worse.
+    worse; none are where barriers are cheapest, which leave little to luck.
     """
     best, least, worse = None, 0.0, 0
     for number in range(MOST_TRIALS):
@@ -119,6 +119,8 @@ def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], qualit
             best, least, worse = found, error, 0
         else:
             worse += 1
+        if all(plane.barriers for plane in found.coded.planes):
+            break
     return best
 
 

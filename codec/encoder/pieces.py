@@ -5,7 +5,8 @@ Both say it by keys, the identities of the pieces to be divided, see `dinp.bitst
 
 import numpy as np
 
-from dinp.bitstream.regions import LEAST, ROOT, Level, divide
+from dinp.bitstream.regions import LEAST, ROOT, Level, divide, grouped
+from dinp.kernels import kernels
 
 VALUE_BITS = 5.0
 REGION_BITS = 3.5  # of the value of a constant region
@@ -14,29 +15,39 @@ CONSTANT_SHARE = 0.3  # of what a constant leaves, as against a plane, in the gu
 GROWTH = 1.5
 
 
-class _Sums:
-    """Moments of a plane over pieces."""
+def moments(plane: np.ndarray, leaf: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Moments of a plane (H, W) over pieces `first` to `count` - 1, leaf (H W,) int32: (count - first, 10) float64.
 
-    def __init__(self, plane: np.ndarray) -> None:
-        y, x = np.divmod(np.arange(plane.size), plane.shape[1])
-        y, x = y / 16.0, x / 16.0
-        f = plane.ravel()
-        self.terms = [np.ones(plane.size), y, x, y * y, x * x, y * x, f, f * y, f * x, f * f]
+    Sums over each piece's pixels of 1, y, x, y^2, x^2, y x, f, f y, f x and f^2, with f the plane, and y and x in units
+    of 16 pixels.
+    """
+    out = np.zeros((count - first, 10))
+    if kernels is not None:
+        leaf = np.ascontiguousarray(leaf, dtype=np.int32)
+        kernels.piece_moments(leaf, np.ascontiguousarray(plane, dtype=np.float64), *plane.shape, first, out)
+        return out
+    y, x = np.divmod(np.arange(plane.size), plane.shape[1])
+    at = np.flatnonzero(leaf.ravel() >= first)
+    piece = leaf.ravel()[at] - first
+    y, x, f = y[at] / 16.0, x[at] / 16.0, plane.ravel()[at]
+    terms = (np.ones(at.size), y, x, y * y, x * x, y * x, f, f * y, f * x, f * f)
+    for number, term in enumerate(terms):
+        out[:, number] = np.bincount(piece, weights=term, minlength=count - first)
+    return out
 
-    def residuals(self, leaf: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Squared error of the best constant and of the best linear function in each piece."""
-        at = leaf >= 0
-        piece = leaf[at]
-        n, y, x, yy, xx, yx, f, fy, fx, ff = (np.bincount(piece, weights=t[at], minlength=count) for t in self.terms)
-        n = np.maximum(n, 1)
-        yy, xx, yx = yy - y * y / n, xx - x * x / n, yx - y * x / n
-        fy, fx, constant = fy - f * y / n, fx - f * x / n, np.maximum(ff - f * f / n, 0)
-        det = yy * xx - yx * yx
-        safe = det > 1e-9 * np.maximum(yy * xx, 1e-12)
-        det = np.where(safe, det, 1)
-        b, a = (xx * fy - yx * fx) / det, (yy * fx - yx * fy) / det
-        linear = np.where(safe, constant - (b * fy + a * fx), constant)
-        return constant, np.clip(linear, 0, constant)
+
+def residuals(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared error of the best constant and of the best linear function in each piece, from its moments (n, 10)."""
+    n, y, x, yy, xx, yx, f, fy, fx, ff = moments.T
+    n = np.maximum(n, 1)
+    yy, xx, yx = yy - y * y / n, xx - x * x / n, yx - y * x / n
+    fy, fx, constant = fy - f * y / n, fx - f * x / n, np.maximum(ff - f * f / n, 0)
+    det = yy * xx - yx * yx
+    safe = det > 1e-9 * np.maximum(yy * xx, 1e-12)
+    det = np.where(safe, det, 1)
+    b, a = (xx * fy - yx * fx) / det, (yy * fx - yx * fy) / det
+    linear = np.where(safe, constant - (b * fy + a * fx), constant)
+    return constant, np.clip(linear, 0, constant)
 
 
 def first_keys(plane: np.ndarray, labels: np.ndarray, bit_cost: float) -> tuple[np.ndarray, float]:
@@ -45,12 +56,11 @@ def first_keys(plane: np.ndarray, labels: np.ndarray, bit_cost: float) -> tuple[
     The guess is the pruning of a tree that is divided as far as may pay (as `dinp.encoder.pyramid` does for plain
     trees): a value leaves of a piece the error of a linear function, and a share of that of a constant.
     """
-    sums = _Sums(plane)
     cost: dict[str, list[np.ndarray]] = {"key": [], "parent": [], "leaf": []}
 
     def wants(level: Level) -> np.ndarray:
-        constant, linear = sums.residuals(level.leaf, int(level.leaf.max()) + 1)
-        constant, linear = constant[level.node], linear[level.node]
+        first = int(level.node[0])
+        constant, linear = residuals(moments(plane, level.leaf, first, level.count)[level.node - first])
         error = constant if level.side_log2 == ROOT else CONSTANT_SHARE * constant + (1 - CONSTANT_SHARE) * linear
         cost["key"].append(level.key)
         cost["parent"].append(level.parent)
@@ -59,7 +69,7 @@ def first_keys(plane: np.ndarray, labels: np.ndarray, bit_cost: float) -> tuple[
         return constant > bit_cost * (VALUE_BITS + 2 * FLAG_BITS)
 
     pieces = divide(labels, wants)
-    constant, linear = sums.residuals(pieces.leaf.ravel(), pieces.region.size)
+    constant, linear = residuals(moments(plane, pieces.leaf, 0, pieces.region.size))
     small = ~np.isin(pieces.key, np.concatenate([*cost["key"], np.zeros(0, dtype=np.int64)]))
     error = CONSTANT_SHARE * constant + (1 - CONSTANT_SHARE) * linear
     cost["key"].append(pieces.key[small])
@@ -96,8 +106,10 @@ def grown_keys(labels: np.ndarray, keys: np.ndarray, error: np.ndarray, bit_cost
     def wants(level: Level) -> np.ndarray:
         nonlocal fresh
         has = np.isin(level.key, keys)
-        count = int(level.leaf.max()) + 1
-        at = np.flatnonzero(np.isin(level.leaf, level.node[~has]))
+        count = level.count
+        asked = np.zeros(count + 1, dtype=bool)  # the last: of pixels in no piece
+        asked[level.node[~has]] = True
+        at = np.flatnonzero(asked[level.leaf])
         piece = level.leaf[at].astype(np.int64)
         area = np.bincount(piece, minlength=count).astype(np.float64)
         if level.side_log2 == ROOT:
@@ -105,7 +117,7 @@ def grown_keys(labels: np.ndarray, keys: np.ndarray, error: np.ndarray, bit_cost
         else:
             k = np.full(at.size, level.side_log2 - 1)
         cell = (y[at] >> k) * (width + 1) + (x[at] >> k)
-        part, index = np.unique(piece * (2 * height * width) + cell, return_inverse=True)
+        part, index = grouped(piece * (2 * height * width) + cell)
         owner = part // (2 * height * width)
         s = np.bincount(index, weights=e[at])
         a = np.bincount(index).astype(np.float64)

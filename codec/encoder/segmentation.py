@@ -42,9 +42,13 @@ class Ladder:
     lost: np.ndarray
     prices: np.ndarray
 
+    def count(self, bit_cost: float) -> int:
+        """How many merges there are at a price of a bit in squared grey levels."""
+        return int(np.searchsorted(self.prices, bit_cost, side="right"))
+
     def at(self, bit_cost: float) -> np.ndarray:
         """Regions at a price of a bit in squared grey levels: (H, W) int32, numbered as `numbered` does."""
-        count = int(np.searchsorted(self.prices, bit_cost, side="right"))
+        count = self.count(bit_cost)
         parent = np.arange(int(self.zones.max()) + 1)
         parent[self.lost[:count]] = self.kept[:count]
         while True:

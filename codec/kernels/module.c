@@ -7,6 +7,7 @@ extern PyMethodDef binarisation_methods[];
 extern PyMethodDef colour_methods[];
 extern PyMethodDef crack_methods[];
 extern PyMethodDef flag_methods[];
+extern PyMethodDef group_methods[];
 extern PyMethodDef krylov_methods[];
 extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
@@ -28,6 +29,7 @@ static int add_methods(PyObject *module)
         colour_methods,
         crack_methods,
         flag_methods,
+        group_methods,
         krylov_methods,
         multigrid_methods,
         network_methods,
