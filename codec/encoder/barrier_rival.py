@@ -1,21 +1,23 @@
 """Barriers as a tree's rival: whether a plane, or planes together, cost less with them; guessed before it is tried."""
 
 from dataclasses import replace
-from functools import cache, partial
 from itertools import product
 
 import numpy as np
 
-from dinp.decoder import reconstruct
 from dinp.encoder.barriers import (
+    ALIKE,
+    REFINED,
     SURE_SHARE,
     BarrierPlane,
     Outline,
     encode_outlined,
     outlined,
+    promising,
     rungs,
 )
 from dinp.encoder.coded import CodedPlane
+from dinp.encoder.contour_moves import refined
 from dinp.encoder.own_steps import is_drawing
 from dinp.encoder.placement import ROOT_LOG2, wanted_points
 from dinp.encoder.prices import BIT_COST, cost_of
@@ -24,7 +26,7 @@ from dinp.encoder.segmentation import flat_zones, numbered, segmentation_ladder
 
 SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
 FLAT_SHARE = 0.6  # of the pairs of neighbours that are alike: with fewer, barriers are not tried
-ALIKE = 0.5  # grey levels
+EQUAL = 0.5  # grey levels
 SMALL = 1 << 17  # pixels
 BAND = 256  # rows that are looked at together
 LARGE = 1 << 19  # pixels of a plane that is judged by nine windows first
@@ -44,8 +46,8 @@ def has_flat_parts(plane: np.ndarray) -> bool:
     alike = 0
     for first in range(0, len(plane), BAND):
         band = plane[first : first + BAND + 1]
-        alike += np.count_nonzero(np.abs(np.diff(band, axis=0)) <= ALIKE)
-        alike += np.count_nonzero(np.abs(np.diff(band[:BAND], axis=1)) <= ALIKE)
+        alike += np.count_nonzero(np.abs(np.diff(band, axis=0)) <= EQUAL)
+        alike += np.count_nonzero(np.abs(np.diff(band[:BAND], axis=1)) <= EQUAL)
     return bool(np.ptp(plane)) and alike > FLAT_SHARE * (2 * plane.size - sum(plane.shape))
 
 
@@ -82,9 +84,10 @@ class BarrierRival:
     def __init__(self, plane: np.ndarray, step: float, depth: int) -> None:
         self._plane, self._step, self._depth = plane, step, depth
         self._bit_cost = BIT_COST * step * step
-        planes = plane[None].astype(np.float64)
-        self._rungs = rungs(planes, segmentation_ladder(planes, self._bit_cost), self._bit_cost)
+        self._planes = plane[None].astype(np.float64)
+        self._rungs = rungs(segmentation_ladder(self._planes, self._bit_cost), self._bit_cost)
         self._outlines: dict[int, Outline] = {}
+        self._refined: dict[int, Outline] = {}
 
     def least_of_tree(self) -> float:
         """What a tree costs at least."""
@@ -119,11 +122,19 @@ class BarrierRival:
         """The best outline, if the guess of what it costs is not above the ceiling."""
         for number, labels in enumerate(self._rungs):
             if number not in self._outlines:
-                found = outlined(self._plane, labels, self._bit_cost, ceiling)
+                found = outlined(self._plane, labels, self._bit_cost, ceiling / REFINED)
                 if found is not None:
                     self._outlines[number] = found
-        best = min(self._outlines.values(), key=lambda outline: outline.guess, default=None)
-        return best if best is not None and best.guess <= ceiling else None
+        numbers = [number for number, outline in self._outlines.items() if REFINED * outline.guess <= ceiling]
+        if not numbers:
+            return None
+        numbers = [numbers[n] for n in promising([self._outlines[number].guess for number in numbers])]
+        for number in numbers:
+            if number not in self._refined:
+                labels = refined(self._planes, self._outlines[number].labels, self._bit_cost)
+                self._refined[number] = outlined(self._plane, labels, self._bit_cost)
+        best = min((self._refined[number] for number in numbers), key=lambda outline: outline.guess)
+        return best if best.guess <= ceiling else None
 
     def _below(self, outline: Outline, ceiling: float) -> CodedPlane | None:
         """The plane with the regions of an outline, where it costs less than the ceiling; tried if the guess does."""
@@ -163,19 +174,35 @@ def _shared_outlines(
     """The outlines of one rung of the planes' ladder that promise to cost least, if that is below the ceiling."""
     scaled = np.stack([plane * (steps[0] / step) for plane, step in zip(planes, steps, strict=True)])
     scaled = scaled.astype(np.float64)
-    ladder = segmentation_ladder(scaled, costs[0])
+    labels, guesses = [], []
+    for tried in rungs(segmentation_ladder(scaled, costs[0]), costs[0]):
+        found = _outlines_below(planes, costs, tried, min([ceiling / REFINED, *(ALIKE * guess for guess in guesses)]))
+        if found is not None and _sum(found, costs) < ceiling / REFINED:
+            labels.append(tried)
+            guesses.append(_sum(found, costs))
     best, least = None, ceiling
-    for labels in rungs(scaled, ladder, costs[0]):
-        outlines = []
-        for number, (plane, cost) in enumerate(zip(planes, costs, strict=True)):
-            outlines.append(outlined(plane, labels, cost, least * cost / SURE_SHARE, shared=number > 0))
-            if outlines[-1] is None:
-                break
-        else:
-            guess = sum(outline.guess / cost for outline, cost in zip(outlines, costs, strict=True))
-            if guess < least:
-                best, least = outlines, guess
+    for number in promising(guesses) if guesses else ():
+        found = _outlines_below(planes, costs, refined(scaled, labels[number], costs[0]), least)
+        if found is not None and _sum(found, costs) < least:
+            best, least = found, _sum(found, costs)
     return best
+
+
+def _outlines_below(
+    planes: list[np.ndarray], costs: list[float], labels: np.ndarray, ceiling: float
+) -> list[Outline] | None:
+    """An outline for each plane; None where even low guesses cost more than the ceiling."""
+    outlines = []
+    for number, (plane, cost) in enumerate(zip(planes, costs, strict=True)):
+        outlines.append(outlined(plane, labels, cost, ceiling * cost / SURE_SHARE, shared=number > 0))
+        if outlines[-1] is None:
+            return None
+    return outlines
+
+
+def _sum(outlines: list[Outline], costs: list[float]) -> float:
+    """What planes are guessed to cost, in bits."""
+    return sum(outline.guess / cost for outline, cost in zip(outlines, costs, strict=True))
 
 
 def _expected_points(plane: np.ndarray, step: float) -> int:
@@ -183,5 +210,4 @@ def _expected_points(plane: np.ndarray, step: float) -> int:
 
 
 def _coded(found: BarrierPlane) -> CodedPlane:
-    show = cache(partial(reconstruct, found.code, found.known))
-    return CodedPlane(found.section, show, found.known.y.size, found.information)
+    return CodedPlane(found.section, lambda: found.reconstruction, found.known.y.size, found.information)

@@ -14,6 +14,7 @@ from dinp.bitstream.regions import (
 from dinp.bitstream.section import DIVIDED, FINE, PlaneCode, section_header
 from dinp.bitstream.steps import grey_levels, nearest_step_index, steps_of
 from dinp.bitstream.structure import KnownData
+from dinp.decoder import reconstruct
 from dinp.diffusion.inpaint import Inpainter
 from dinp.diffusion.tonal import tonal_optimisation
 from dinp.encoder.contour_moves import refined
@@ -31,6 +32,8 @@ FREE_BIT_SHARE = 0.8  # of the price of a bit that the choice of levels goes by
 LEAST_CRACK_BITS, LEAST_REGION_BITS = 0.5, 1.0  # of contours and first values: hardly any picture needs fewer
 SURE_SHARE = 0.5  # of the guessed cost of error and values that is sure
 RUNGS = (1.0, 0.6, 0.33)  # of the ladder, as shares of the price of a bit: small ones suit antialiased drawings
+REFINED = 0.9  # of what an outline costs, that it costs at least when its contours are refined
+ALIKE = 1.02  # times the least guess, up to which rungs are refined before one of them is chosen
 FLAT_SHARE = 0.75  # of the pixels of a large region that are alike, for it to be shown exact to one level
 FLAT_PLAY = 0.4  # grey levels that its value may be off before it is quantised
 FLAT_WEIGHT = 16  # least weight of such a value, in bits: the nearest is taken then
@@ -116,7 +119,7 @@ def coded(
     )
     how = DIVIDED * (levels.size > first.size) + FINE * fine
     code = PlaneCode(pieces, how, step_index, levels, 0, depth, (), first, shared)
-    reconstruction = trial.inpainter.solve(known.spread(code.values(known)))
+    reconstruction = reconstruct(code, known, trial.inpainter)
     return BarrierPlane(code, stream, known, information, reconstruction)
 
 
@@ -187,16 +190,23 @@ def encode_with_barriers(
     return encode_outlined(plane, outline, step, bit_cost, depth=depth, shared=shared)
 
 
-def rungs(planes: np.ndarray, ladder: Ladder, bit_cost: float) -> list[np.ndarray]:
-    """Regions (H, W) int32 to choose from for planes (P, H, W) float64: some rungs of their ladder, refined."""
+def rungs(ladder: Ladder, bit_cost: float) -> list[np.ndarray]:
+    """Regions (H, W) int32 to choose from: some rungs of a ladder, not refined."""
     counts = {ladder.count(share * bit_cost): share for share in reversed(RUNGS)}
-    return [refined(planes, ladder.at(share * bit_cost), bit_cost) for share in reversed(counts.values())]
+    return [ladder.at(share * bit_cost) for share in reversed(counts.values())]
 
 
 def best_outline(plane: np.ndarray, ladder: Ladder, bit_cost: float) -> Outline:
-    """The outline that promises to cost least, of those that the rungs of a plane's ladder lead to."""
-    outlines = [outlined(plane, labels, bit_cost) for labels in rungs(plane[None], ladder, bit_cost)]
+    """The outline that promises to cost least, of those that the rungs of a plane's ladder lead to; refined."""
+    outlines = [outlined(plane, labels, bit_cost) for labels in rungs(ladder, bit_cost)]
+    refine = [outlines[number].labels for number in promising([outline.guess for outline in outlines])]
+    outlines = [outlined(plane, refined(plane[None], labels, bit_cost), bit_cost) for labels in refine]
     return min(outlines, key=lambda outline: outline.guess)
+
+
+def promising(guesses: list[float]) -> list[int]:
+    """Which rungs are worth refining: guesses before may deceive where they are nearly alike."""
+    return [number for number, guess in enumerate(guesses) if guess <= ALIKE * min(guesses)]
 
 
 def _level_choice(

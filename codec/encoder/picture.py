@@ -119,7 +119,7 @@ def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], qualit
             best, least, worse = found, error, 0
         else:
             worse += 1
-        if all(plane.barriers for plane in found.coded.planes):
+        if all(plane.plain is None for plane in found.coded.planes):
             break
     return best
 
