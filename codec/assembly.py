@@ -1,5 +1,6 @@
 """Planes and what stands beside them in a file, to the picture: samples, alpha, holes, residuals, metadata."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,13 +61,13 @@ def assembled(planes: list[np.ndarray], container: Container) -> Picture:
         body = container.chunk_of_plane(RESIDUAL, number)
         if body is not None:
             channel[...] = with_residual(channel, body, container, number)
-    holes = holes_of(container)
-    for hole in holes:
+    holes = []
+    for hole, mask in holes_of(container):
         for number in hole.planes:
-            channels[number][hole.mask] = hole.value
-    return Picture(
-        samples, container.layout, container.samples, _alpha(planes, container, shape), holes, metadata_of(container)
-    )
+            channels[number][mask] = hole.value
+        holes.append(hole)
+    alpha, metadata = _alpha(planes, container, shape), metadata_of(container)
+    return Picture(samples, container.layout, container.samples, alpha, tuple(holes), metadata)
 
 
 def is_bound(container: Container) -> bool:
@@ -83,9 +84,8 @@ def with_residual(channel: np.ndarray, body: bytes, container: Container, number
     return np.clip(channel.astype(np.float64) + unit * residual, low, high).astype(channel.dtype)
 
 
-def holes_of(container: Container) -> tuple[Holes, ...]:
-    """The holes of a file."""
-    found = []
+def holes_of(container: Container) -> Iterator[tuple[Holes, np.ndarray]]:
+    """The holes of a file and their masks, one at a time."""
     count = len(container.sections) - (container.alpha == ALPHA_PLANE)
     for chunk in container.chunks:
         if chunk.type == HOLES:
@@ -94,8 +94,7 @@ def holes_of(container: Container) -> tuple[Holes, ...]:
                 raise DinpError("the file is damaged: its holes are in planes that cannot have some")
             shape = (container.height, container.width)
             value, mask = read_holes(chunk.body, container.samples, shape)
-            found.append(Holes(numbers, mask, value))
-    return tuple(found)
+            yield Holes.of(numbers, mask, value), mask
 
 
 def metadata_of(container: Container) -> Metadata:

@@ -30,7 +30,7 @@ context, the group is the upper b bits of h, the slot in it the node, and the ch
 
 import numpy as np
 
-from dinp.entropy.mixing import RECIPROCAL, BitDecoder, BitEncoder, Mixer, MixShape, scramble
+from dinp.entropy.mixing import MIXED_WORK, RECIPROCAL, BitDecoder, BitEncoder, Mixer, MixShape, scramble
 from dinp.errors import DinpError
 from dinp.kernels import kernels
 
@@ -81,6 +81,12 @@ def decode_cracks(data: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, np.n
     DinpError
         The data is damaged.
     """
+    cells = decode_cells(data, shape)
+    return (cells[:, 1:] & LEFT).astype(bool), (cells[1:] & ABOVE).astype(bool)
+
+
+def decode_cells(data: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """What `decode_cracks` decodes, by pixel: (H, W) uint8, `ABOVE` + `LEFT` where there is a crack."""
     cells = np.zeros(shape, dtype=np.uint8)
     if kernels is None:
         decoder = BitDecoder(data)
@@ -88,7 +94,7 @@ def decode_cracks(data: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, np.n
         decoder.check_exhausted()
     elif not kernels.decode_cracks(_state(), data, cells, *shape):
         raise DinpError("the coded data is damaged: its contours end before or after their last symbol")
-    return (cells[:, 1:] & LEFT).astype(bool), (cells[1:] & ABOVE).astype(bool)
+    return cells
 
 
 def crack_costs(right: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -113,10 +119,15 @@ def regions_of(right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, int]:
 
     They are numbered in the order of their first pixels.
     """
-    cells = cells_of(right, down)
+    return regions_of_cells(cells_of(right, down))
+
+
+def regions_of_cells(cells: np.ndarray) -> tuple[np.ndarray, int]:
+    """As `regions_of`, of cracks by pixel."""
     labels = np.empty(cells.shape, dtype=np.int32)
     if kernels is not None:
         return labels, kernels.regions_of(cells, labels, *cells.shape)
+    right, down = cells[:, 1:] & LEFT != 0, cells[1:] & ABOVE != 0
     labels[:] = np.arange(cells.size, dtype=np.int32).reshape(cells.shape)
     first, second = labels[:, :-1][~right], labels[:, 1:][~right]
     first, second = np.append(first, labels[:-1][~down]), np.append(second, labels[1:][~down])
@@ -304,6 +315,7 @@ class _CrackModel:
         since, near, chain = select
         by_near, by_chain = node * _NEAR + near, kind * 256 + (chain >> 24)
         p = self._mixer.predict(kind, [kind * 16 + since, by_near, by_chain], [by_near, by_chain])
+        self._coder.spend(MIXED_WORK)
         bit = self._code_bit(bit, p)
         self._mixer.update(bit)
         return bit

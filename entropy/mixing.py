@@ -9,7 +9,11 @@ Binary arithmetic coding with 32 bits: low = 0, high = 2^32 - 1, point = the fir
 bit that is 1 with probability p / 2^16: middle = low + ((high - low) p >> 16); the bit is 1 where point <= middle, then
 high = middle, else low = middle + 1. While low and high agree in their uppermost byte, all three lose it: low takes in
 a byte 0, high FF, and point the next of the stream, 0 behind its end. A stream of n bytes must be rejected as soon as a
-byte behind the first n + 8 is taken, and at its end where fewer than n + 3 were: so the work is bounded by the bytes.
+byte behind the first n + 8 is taken, and at its end where fewer than n + 3 were.
+
+What is nearly certain costs nearly nothing, so that few bytes could ask for much work. Work is counted in units, 4 for
+each bit of the mixer: a stream of more than 2^23 + 2^15 n must be rejected as soon as it is. An encoder appends zero
+bytes where that is so; a stream that has as few bytes as its work allows may have taken fewer of them.
 
 What foretells a bit
 --------------------
@@ -33,6 +37,7 @@ HISTORIES = 242
 KNOTS = 45
 PARAMETERS = 16
 OVERRUN = 8
+MIXED_WORK, FREE_WORK_LOG2, BYTE_WORK_LOG2 = 4, 23, 15
 MAP_LIMIT, SLOT_LIMIT, RATE, FINAL_RATE, STAGE_RATE = range(5)
 
 # fmt: off
@@ -86,11 +91,20 @@ def scramble(x: int) -> int:
     return x ^ x >> 15
 
 
+def least_bytes(work: int) -> int:
+    """Bytes that a stream of so much work has at least."""
+    return -(-max(work - (1 << FREE_WORK_LOG2), 0) >> BYTE_WORK_LOG2)
+
+
 class BitEncoder:
     """The encoder of the coder above."""
 
     def __init__(self) -> None:
-        self._low, self._high, self._out = 0, 0xFFFFFFFF, bytearray()
+        self._low, self._high, self._out, self._work = 0, 0xFFFFFFFF, bytearray(), 0
+
+    def spend(self, units: int) -> None:
+        """Count work."""
+        self._work += units
 
     def code(self, bit: int, p: int) -> int:
         """Code a bit that is 1 with probability p / 2^16; returns it."""
@@ -106,20 +120,20 @@ class BitEncoder:
         return bit
 
     def finish(self) -> bytes:
-        """The stream; up to four zero bytes at its end are left away."""
+        """The stream; up to four zero bytes at its end are left away, or as many appended as its work asks for."""
         if self._low:
             self._out.append((self._low >> 24) + 1)
         for _ in range(4):
             if self._out and not self._out[-1]:
                 self._out.pop()
-        return bytes(self._out)
+        return bytes(self._out).ljust(least_bytes(self._work), b"\0")
 
 
 class BitDecoder:
     """Mirror of `BitEncoder`."""
 
     def __init__(self, data: bytes) -> None:
-        self._low, self._high, self._data, self._at, self._point = 0, 0xFFFFFFFF, data, 0, 0
+        self._low, self._high, self._data, self._at, self._point, self._work = 0, 0xFFFFFFFF, data, 0, 0, 0
         for _ in range(4):
             self._take()
 
@@ -129,6 +143,12 @@ class BitDecoder:
         byte = self._data[self._at] if self._at < len(self._data) else 0
         self._point = (self._point << 8 & 0xFFFFFFFF) | byte
         self._at += 1
+
+    def spend(self, units: int) -> None:
+        """Count work; DinpError where it is more than the bytes allow."""
+        self._work += units
+        if least_bytes(self._work) > len(self._data):
+            raise DinpError("the coded data is damaged: its bytes are too few for its symbols")
 
     def code(self, _: int, p: int) -> int:
         """The next bit, which is 1 with probability p / 2^16."""
@@ -146,7 +166,7 @@ class BitDecoder:
 
     def check_exhausted(self) -> None:
         """Raise `DinpError` where the stream goes on."""
-        if len(self._data) + 3 > self._at:
+        if len(self._data) + 3 > self._at and len(self._data) != least_bytes(self._work):
             raise DinpError("the coded data is damaged: it goes on after its last symbol")
 
 

@@ -14,6 +14,7 @@ above (of the pixel above their first pixel; in the first row on its left; 0 for
 score grows by log2(sum of w) - log2(w of the colour that came) (`log2_fixed`) less its 32nd (>> 5). The colour is found
 by halving: of low..high - 1, from all seen, with middle = (low + high) >> 1 a bit says whether it is at least the
 middle, p being 65536 times the share of the upper part, within 1..65535; where one part weighs nothing it is implied.
+Each such colour counts as many units of work as colours were seen (`dinp.entropy.mixing`).
 """
 
 import numpy as np
@@ -91,6 +92,7 @@ def _code(coder: BitEncoder | BitDecoder, labels: np.ndarray, colours: np.ndarra
         if fresh:
             colour, seen = seen, seen + 1
         else:
+            coder.spend(seen)
             weights = 1 + 2 * counts[:seen] + _PAIR_WEIGHTS * pairs[places[:seen]]
             weights[:, barred] = 0
             colour = _code_known(coder, int(colours[r]), weights[int(scores.argmin())])

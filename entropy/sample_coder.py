@@ -28,7 +28,7 @@ number), and the check h mod 256 with bit 0 set.
 import numpy as np
 
 from dinp.entropy.crack_coder import ABOVE, LEFT, class_of, make_masks, trace_contour
-from dinp.entropy.mixing import RECIPROCAL, BitDecoder, BitEncoder, Mixer, MixShape, scramble
+from dinp.entropy.mixing import MIXED_WORK, RECIPROCAL, BitDecoder, BitEncoder, Mixer, MixShape, scramble
 from dinp.errors import DinpError
 from dinp.kernels import kernels
 
@@ -179,6 +179,7 @@ class _SampleModel:
                 self._place.find(k, (h >> (34 - self._bits)) * 4 + i, h & 255 | 1)
             by_near, by_chain = i * 256 + nearby, i * 256 + (chain >> 24)
             p = self._place.predict(i, [by_near, i * 16 + since, by_chain], [by_near, by_chain])
+            self._coder.spend(MIXED_WORK)
             bit = self._coder.code(int(source == candidates[i]), p)
             self._place.update(bit)
             if bit:
@@ -287,6 +288,7 @@ class _SampleModel:
                 self._residue.find(i, h >> (32 - self._bits), h & 255 | 1)
             by_node, by_shape = channel * 64 + min(node, 63), kind * 32 + shape
             p = self._residue.predict(kind, [by_node, kind * 16 + activity, by_shape], [by_node, by_shape])
+            self._coder.spend(MIXED_WORK)
             bit = self._coder.code(bit, p)
             self._residue.update(bit)
             return bit

@@ -26,7 +26,7 @@ from dinp.bitstream.steps import GREY, STEP_TABLE, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.bitstream.varint import decode_varint, encode_varint
 from dinp.entropy.coder import SURPLUS, RangeDecoder, RangeEncoder
-from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks, regions_of
+from dinp.entropy.crack_coder import cracks_of, decode_cells, encode_cracks, regions_of_cells
 from dinp.entropy.division_coder import DivisionModel, decode_divisions, encode_divisions
 from dinp.entropy.first_values import PER_BIT, coding_order, decode_region_values, encode_region_values
 from dinp.entropy.region_order import Groups
@@ -163,7 +163,7 @@ def decode_barrier_stream(
         cracks, at = decode_varint(data, 0, len(data))
         if at + cracks > len(data):
             raise DinpError("the file is damaged: a plane's contours are longer than its section")
-        labels = regions_of(*decode_cracks(data[at : at + cracks], shape))[0]
+        labels = regions_of_cells(decode_cells(data[at : at + cracks], shape))[0]
         data = data[at + cracks :]
     decoder = RangeDecoder(data)
     if divided:

@@ -36,8 +36,8 @@ Chunks
 Bit 7 of a type says whether a decoder must know it: a file with an unknown type of 80 to FF must be rejected, an
 unknown type of 01 to 7F is skipped. Types of 40 and more (without bit 7) begin with a byte that names the planes which
 they serve, bit p for plane p (alpha is numbered after the others): bits of planes that do not exist must be 0, and a
-plane is named at most once by one type (by HOLES as often as there are values that mark holes, of which there are at
-most 16 chunks). Other known types occur at most once.
+plane is named at most once by one type (by HOLES up to four times, as there may be several values that mark holes).
+Other known types occur at most once.
 
     type  name      content
     01    ICC       ICC profile of the samples; without one, colours are sRGB (grey: its transfer function)
@@ -83,6 +83,7 @@ to 24 in colour files. A sample format takes 6 bytes for 16 bits, a chunk 2 to 5
 """
 
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 
 from dinp.bitstream.samples import EIGHT_BITS, SampleFormat, pack_samples, unpack_samples
@@ -97,7 +98,7 @@ MAX_SIDE = 1 << 28
 GREY, COLOUR_420, COLOUR_444, PLANES = range(4)
 NO_ALPHA, ALPHA_PLANE, OPAQUE, ALPHA_MATTE = range(4)
 MAX_PLANES = 4
-MAX_HOLES = 16  # chunks HOLES: four values in each of four planes
+MAX_HOLES = 4  # values that mark holes of a plane
 
 MUST_KNOW, NAMES_PLANES = 0x80, 0x40
 ICC, EXIF, XMP, CICP = 0x01, 0x02, 0x03, 0x04
@@ -341,9 +342,7 @@ def _read_chunks(data: bytes, at: int, end: int, planes: int) -> tuple[list[Chun
 
 def _check_chunks(chunks: "list[Chunk] | tuple[Chunk, ...]", planes: int) -> None:
     """Raise ValueError where a chunk serves no plane or one that does not exist, or comes too often."""
-    seen: set[tuple[int, int]] = set()
-    if sum(chunk.type == HOLES for chunk in chunks) > MAX_HOLES:  # a few bytes each ask for a mask of all pixels
-        raise ValueError(f"it has more than {MAX_HOLES} chunks of holes")
+    seen: Counter[tuple[int, int]] = Counter()
     for chunk in chunks:
         served = [-1]
         if chunk.type & NAMES_PLANES:
@@ -353,9 +352,10 @@ def _check_chunks(chunks: "list[Chunk] | tuple[Chunk, ...]", planes: int) -> Non
         elif chunk.type not in CHUNK_NAMES:
             continue
         for plane in served:
-            if (chunk.type, plane) in seen and chunk.type != HOLES:
-                raise ValueError(f"a chunk of type {chunk.type:02X} comes twice")
-            seen.add((chunk.type, plane))
+            seen[chunk.type, plane] += 1
+            if seen[chunk.type, plane] > (MAX_HOLES if chunk.type == HOLES else 1):
+                # a few bytes of HOLES ask for a mask of all pixels
+                raise ValueError(f"a chunk of type {chunk.type:02X} comes too often")
 
 
 def check_magic(head: bytes) -> None:

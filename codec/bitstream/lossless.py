@@ -33,7 +33,7 @@ import numpy as np
 from dinp.bitstream.lattice import Lattice, pack_lattice, read_lattice
 from dinp.bitstream.value_lists import packed_list, read_list, read_stream
 from dinp.bitstream.varint import decode_varint, encode_varint
-from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks, regions_of
+from dinp.entropy.crack_coder import cracks_of, decode_cells, encode_cracks, regions_of, regions_of_cells
 from dinp.entropy.region_coder import decode_colours, encode_colours
 from dinp.entropy.sample_coder import MAX_LEVELS, decode_samples, encode_samples
 from dinp.errors import DinpError
@@ -136,15 +136,15 @@ def _decode(
             lattice, at = read_lattice(data, at, np.dtype(dtype))
         lattices.append(lattice)
     units = tuple(0 if lattice is None else lattice.unit for lattice in lattices)
-    head = at - 1
+    head, pixels = at - 1, shape[0] * shape[1]
     if method == REGIONS:
-        values, at = read_list(data, at, MAX_COLOURS)
+        values, at = read_list(data, at, min(MAX_COLOURS, pixels))
         contours, coded = read_stream(data, at)
-        right, down = decode_cracks(contours, shape)
-        labels, count = regions_of(right, down)
+        cells = decode_cells(contours, shape)
+        labels, count = regions_of_cells(cells)
         colours = decode_colours(data[coded:], labels, count, len(values))
         parts = {"values": at - 1, "contours": coded - at, "region values": len(data) - coded}
-        cracks = int(np.count_nonzero(right) + np.count_nonzero(down))
+        cracks = int(np.bitwise_count(cells).sum(dtype=np.int64))
         report = LosslessReport(METHODS[method], len(values), count, cracks, parts, units)
         table = _samples(values, np.dtype(dtypes[0]), lattices[0])
         return [_looked_up(table[colours], labels)], report
@@ -157,11 +157,11 @@ def _decode(
         count += 1
     lists = []
     for _ in dtypes:
-        values, at = read_list(data, at, MAX_LEVELS)
+        values, at = read_list(data, at, min(MAX_LEVELS, pixels))
         lists.append(values)
     levels = [len(values) for values in lists]
     if method == COLOURS:
-        if count > MAX_COLOURS:
+        if count > min(MAX_COLOURS, pixels):
             raise DinpError("the file is damaged: it has too many colours")
         stream, at = read_stream(data, at)
         colours = decode_samples(stream, (1, count), levels)[0]

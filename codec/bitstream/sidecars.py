@@ -31,7 +31,7 @@ from dinp.bitstream.samples import EIGHT_BITS, SampleFormat
 from dinp.bitstream.steps import MAX_STEP
 from dinp.bitstream.varint import decode_varint, encode_varint
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
-from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks
+from dinp.entropy.crack_coder import ABOVE, LEFT, cracks_of, decode_cells, encode_cracks
 from dinp.entropy.mask_coder import decode_mask, encode_mask
 from dinp.entropy.residual_coder import decode_residual, encode_residual
 from dinp.errors import DinpError
@@ -58,14 +58,15 @@ def read_mask_stream(data: bytes, shape: tuple[int, int]) -> np.ndarray:
         return mask
     if method not in (CONTOURS, CONTOURS + 1):
         raise DinpError("the file is damaged: it has a mask of an unknown kind")
-    right, down = decode_cracks(data[1:], shape)
-    turns = np.zeros(shape, dtype=bool)
-    turns[0, 0] = method != CONTOURS
-    turns[1:, 0], turns[:, 1:] = down[:, 0], right
-    turns[:, 0] = np.bitwise_xor.accumulate(turns[:, 0])
-    mask = np.bitwise_xor.accumulate(turns, axis=1)
-    if not np.array_equal(mask[1:] != mask[:-1], down):
-        raise DinpError("the file is damaged: the contours of a mask are not closed")
+    cells = decode_cells(data[1:], shape)
+    mask = cells >= LEFT
+    mask[:, 0] = cells[:, 0] & ABOVE
+    mask[0, 0] = method != CONTOURS
+    mask[:, 0] = np.bitwise_xor.accumulate(mask[:, 0])
+    for y in range(shape[0]):  # row by row: a file of few bytes may promise many pixels
+        mask[y] = np.bitwise_xor.accumulate(mask[y])
+        if y and not np.array_equal(mask[y] != mask[y - 1], cells[y] & ABOVE):
+            raise DinpError("the file is damaged: the contours of a mask are not closed")
     return mask
 
 

@@ -135,6 +135,7 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                         int stage[MIX_STAGES] = {node * NEAR + near, kind * 256 + (int)(chain >> 24)};
                         int32_t p = mix_predict(&c->model, CONTEXTS, SETS, kind, select, stage);
                         bit = node ? pixel >> 1 : pixel & 1;
+                        mix_spend(&c->coder, MIX_WORK);
                         bit = code_bit(c, bit, p, &cost);
                         mix_update(&c->model, CONTEXTS, SETS, bit);
                     } else if (node == 0 || !x) {

@@ -25,7 +25,10 @@ enum {
     MIX_STAGES = 2,
     MIX_MOST_INPUTS = 2 * MIX_MOST_CONTEXTS + 8, /* with zeros up to a multiple of 8 */
     MIX_PARAMETERS = 16,
-    MIX_OVERRUN = 8          /* bytes that a decoder may take beyond the end: its first four, and four that were zero */
+    MIX_OVERRUN = 8,         /* bytes that a decoder may take beyond the end: its first four, and four that were zero */
+    MIX_WORK = 4,            /* units of work that a bit by the mixer counts */
+    MIX_FREE_WORK = 23,      /* log2 of the units that every stream may ask for, */
+    MIX_BYTE_WORK = 15       /* and of those for each of its bytes */
 };
 
 /* ---- the binary arithmetic coder ---- */
@@ -36,7 +39,23 @@ typedef struct {
     uint8_t *out;
     size_t at, size; /* bytes taken or written; bytes there are or room */
     int failed;      /* more was taken than there can be, or no room */
+    uint64_t work;   /* units */
 } mix_coder;
+
+/* Bytes that a stream of so much work has at least. */
+static inline size_t mix_least(uint64_t work)
+{
+    uint64_t most = (uint64_t)1 << MIX_FREE_WORK;
+    return work <= most ? 0 : (size_t)((work - most + (1 << MIX_BYTE_WORK) - 1) >> MIX_BYTE_WORK);
+}
+
+/* Count work; a decoder fails where it is more than the stream's bytes allow. */
+static inline void mix_spend(mix_coder *c, uint64_t units)
+{
+    c->work += units;
+    if (!c->out)
+        c->failed |= c->work > ((uint64_t)1 << MIX_FREE_WORK) + ((uint64_t)c->size << MIX_BYTE_WORK);
+}
 
 static inline void mix_start_decoding(mix_coder *c, const uint8_t *data, size_t size)
 {
@@ -72,7 +91,7 @@ static inline int mix_code(mix_coder *c, int bit, uint32_t p)
     return bit;
 }
 
-/* End the stream: as few bytes as decode to the same bits; at most 4 zero bytes are left away. */
+/* End the stream: as few bytes as decode to the same bits (at most 4 zero bytes are left away) and allow its work. */
 static inline size_t mix_finish(mix_coder *c)
 {
     if (c->low && c->at < c->size)
@@ -81,13 +100,18 @@ static inline size_t mix_finish(mix_coder *c)
         c->failed = 1;
     for (int k = 0; k < 4 && c->at && !c->out[c->at - 1] && !c->failed; k++)
         c->at--;
+    for (size_t least = mix_least(c->work); c->at < least && !c->failed;)
+        if (c->at < c->size)
+            c->out[c->at++] = 0;
+        else
+            c->failed = 1;
     return c->at;
 }
 
-/* Whether the stream ends where its last bit does. */
+/* Whether the stream ends where its last bit does, or has the bytes that its work asks for. */
 static inline int mix_exhausted(const mix_coder *c)
 {
-    return !c->failed && c->size + 3 <= c->at;
+    return !c->failed && (c->size + 3 <= c->at || c->size == mix_least(c->work));
 }
 
 /* ---- tables ---- */

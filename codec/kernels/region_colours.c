@@ -87,6 +87,10 @@ static int code_colours(colour_coder *c, int32_t *colours, const int32_t *above,
             *p += fresh ? (65536 - *p) >> 5 : -(*p >> 5);
             *p = *p < 32 ? 32 : *p > 65504 ? 65504 : *p;
         }
+        if (!fresh)
+            mix_spend(&c->coder, (uint64_t)c->seen);
+        if (c->coder.failed)
+            return 0;
         colour = fresh ? c->seen++ : code_known(c, colour, near, r);
         last = fresh;
         colours[r] = colour;

@@ -85,6 +85,7 @@ static int residue_bit(sample_coder *c, int bit, int node, int kind, int channel
     int select[RESIDUE_SETS] = {by_node, kind * 16 + activity, kind * 32 + shape};
     int stage[MIX_STAGES] = {by_node, kind * 32 + shape};
     int32_t p = mix_predict(&c->residue, RESIDUES, RESIDUE_SETS, kind, select, stage);
+    mix_spend(&c->coder, MIX_WORK);
     bit = mix_code(&c->coder, bit, (uint32_t)p);
     mix_update(&c->residue, RESIDUES, RESIDUE_SETS, bit);
     return bit;
@@ -278,6 +279,7 @@ static int code_samples(sample_coder *c, const int32_t *given, void *out, int by
                     int select[PLACE_SETS] = {i * 256 + nearby, i * 16 + since_class, i * 256 + (int)(chain >> 24)};
                     int stage[MIX_STAGES] = {i * 256 + nearby, i * 256 + (int)(chain >> 24)};
                     int32_t p = mix_predict(&c->place, PLACES, PLACE_SETS, i, select, stage);
+                    mix_spend(&c->coder, MIX_WORK);
                     int bit = mix_code(&c->coder, source ? same(source, candidate[i], n) : 0, (uint32_t)p);
                     mix_update(&c->place, PLACES, PLACE_SETS, bit);
                     if (bit)

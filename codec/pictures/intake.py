@@ -219,7 +219,7 @@ def _holes(
         for value, part in zip(values.tolist(), parts, strict=True):
             key = (np.packbits(part).tobytes(), repr(value))
             found.setdefault(key, ([], part, value))[0].append(number)
-    return tuple(Holes(tuple(numbers), part, value) for numbers, part, value in found.values())
+    return tuple(Holes.of(tuple(numbers), part, value) for numbers, part, value in found.values())
 
 
 def _hole_mask(channel: np.ndarray, given: float | None, plain: SampleFormat, *, alone: bool) -> np.ndarray:

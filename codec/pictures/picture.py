@@ -16,11 +16,26 @@ _TYPES = {"F": np.float32, "I;16": np.uint16, "I": np.int32}
 
 @dataclass(frozen=True)
 class Holes:
-    """Samples without a measurement: numbers of the planes, mask (H, W) bool, the value that marks them."""
+    """Samples without a measurement: numbers of the planes, their mask, the value that marks them.
+
+    The mask is kept in bits: a file of few bytes can have several.
+    """
 
     planes: tuple[int, ...]
-    mask: np.ndarray
+    bits: np.ndarray
+    shape: tuple[int, int]
     value: float
+
+    @classmethod
+    def of(cls, planes: tuple[int, ...], mask: np.ndarray, value: float) -> "Holes":
+        """Holes where a mask (H, W) bool is set."""
+        return cls(planes, np.packbits(mask), mask.shape, value)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(H, W) bool, made anew each time."""
+        height, width = self.shape
+        return np.unpackbits(self.bits, count=height * width).view(bool).reshape(height, width)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def resized(picture: Picture, exponent: int) -> Picture:
         def larger(samples: np.ndarray) -> np.ndarray:
             return samples.repeat(factor, axis=0).repeat(factor, axis=1)
 
-        holes = tuple(replace(hole, mask=larger(hole.mask)) for hole in picture.holes)
+        holes = tuple(Holes.of(hole.planes, larger(hole.mask), hole.value) for hole in picture.holes)
         alpha = None if picture.alpha is None else larger(picture.alpha)
         return replace(picture, samples=larger(picture.samples), alpha=alpha, holes=holes)
     factor = 1 << -exponent
@@ -52,7 +52,7 @@ def resized(picture: Picture, exponent: int) -> Picture:
             for k, hole in enumerate(own):
                 mask = hidden & (shares.argmax(axis=0) == k)
                 mean[mask] = hole.value
-                holes.append(Holes((number,), mask, hole.value))
+                holes.append(Holes.of((number,), mask, hole.value))
         means.append(mean)
     joined = means[0] if picture.samples.ndim == 2 else np.dstack(means)
     alpha = None if picture.alpha is None else _rounded(averaged(picture.alpha, factor), np.dtype(np.uint8))

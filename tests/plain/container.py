@@ -134,7 +134,9 @@ def _chunks(data: bytes, at: int, end: int, planes: int) -> tuple[list[tuple[int
         require(at < end, "chunks are cut off")
         kind, at = data[at], at + 1
         if kind == 0:
-            require(sum(kind == HOLES for kind, _, _ in chunks) <= 16, "too many holes")
+            for plane in range(planes):
+                holes = sum(kind == HOLES and named >> plane & 1 for kind, named, _ in chunks)
+                require(holes <= 4, "too many holes")
             return chunks, at
         length, at = varint(data, at, end)
         require(at + length <= end, "a chunk is cut off")

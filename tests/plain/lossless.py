@@ -146,16 +146,16 @@ def decode_lossless(data: bytes, shape: tuple[int, int], formats: list[Format]) 
 Channels = list[tuple[list[list[int]], list[int]]]  # integers of all pixels, and the values of the list
 
 
-def _lists(data: bytes, at: int, channels: int) -> tuple[list[list[int]], int]:
+def _lists(data: bytes, at: int, channels: int, pixels: int) -> tuple[list[list[int]], int]:
     lists = []
     for _ in range(channels):
-        values, at = _list(data, at, 2**17)
+        values, at = _list(data, at, min(2**17, pixels))
         lists.append(values)
     return lists, at
 
 
 def _by_samples(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
-    lists, at = _lists(data, at, channels)
+    lists, at = _lists(data, at, channels, shape[0] * shape[1])
     pixels = decode_samples(data[at:], shape, [len(values) for values in lists])
     return [([[lists[c][pixel[c]] for pixel in row] for row in pixels], lists[c]) for c in range(channels)]
 
@@ -164,8 +164,8 @@ def _by_colours(data: bytes, at: int, shape: tuple[int, int], channels: int) -> 
     require(channels > 1, "colours of one channel")
     count, at = varint(data, at, len(data))
     count += 1
-    require(count <= 2**16, "too many colours")
-    lists, at = _lists(data, at, channels)
+    require(count <= min(2**16, shape[0] * shape[1]), "too many colours")
+    lists, at = _lists(data, at, channels, shape[0] * shape[1])
     stream, at = _stream(data, at)
     colours = decode_samples(stream, (1, count), [len(values) for values in lists])[0]
     numbers = decode_samples(data[at:], shape, [count])
@@ -176,7 +176,7 @@ def _by_colours(data: bytes, at: int, shape: tuple[int, int], channels: int) -> 
 
 def _by_regions(data: bytes, at: int, shape: tuple[int, int], channels: int) -> Channels:
     require(channels == 1, "regions of several channels")
-    values, at = _list(data, at, 2**16)
+    values, at = _list(data, at, min(2**16, shape[0] * shape[1]))
     stream, at = _stream(data, at)
     labels = regions(decode_contours(stream, shape))
     colours = decode_colours(data[at:], labels, len(values))

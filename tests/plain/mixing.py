@@ -45,7 +45,7 @@ class Bits:
     """The bit coder."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.taken = data, 0
+        self.data, self.taken, self.work = data, 0, 0
         self.low, self.high, self.point = 0, M32, 0
         for _ in range(4):
             self.point = self.point << 8 | self.byte()
@@ -76,9 +76,15 @@ class Bits:
         move(entry, bit)
         return bit
 
+    def spend(self, units: int) -> None:
+        """Work, of which the bytes must be worthy."""
+        self.work += units
+        require(self.work <= 2**23 + 2**15 * len(self.data), "too much work for so few bytes")
+
     def end(self) -> None:
-        """Nothing may follow."""
-        require(self.taken >= len(self.data) + 3, "the stream goes on")
+        """Nothing may follow, except bytes that the work asks for."""
+        asked = self.work > 2**23 + 2**15 * (len(self.data) - 1)
+        require(self.taken >= len(self.data) + 3 or asked, "the stream goes on")
 
 
 def move(entry: list[int], bit: int) -> None:
@@ -129,6 +135,7 @@ class Mixer:
         k, t = m + 2880 >> 6, m + 2880 & 63
         curves = [self.stages.setdefault((j, row), list(self.start)) for j, row in enumerate(stages)]
         g = [curve[k] * (64 - t) + curve[k + 1] * t >> 6 for curve in curves]
+        bits.spend(4)
         bit = bits.bit(clip(2 * p0 + g[0] + g[1] >> 2, 1, 65535))
 
         for s, weights in enumerate(sets):

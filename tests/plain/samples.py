@@ -224,6 +224,7 @@ def decode_colours(data: bytes, labels: list[list[int]], colours: int) -> list[i
             new_chance[after_new] = clip(p, 32, 65504)
         colour = seen
         if not new:
+            bits.spend(seen)
             weights = [
                 [0 if k in barred else 1 + 2 * uses[k] + f * places[(A * t + B * k & M32) >> 16] for k in range(seen)]
                 for f in (0, 4, 32)
