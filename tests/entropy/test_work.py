@@ -8,6 +8,7 @@ from dinp.bitstream.value_lists import packed_list
 from dinp.entropy.crack_coder import cracks_of, decode_cracks, encode_cracks, regions_of
 from dinp.entropy.mixing import BitDecoder, BitEncoder
 from dinp.entropy.region_coder import decode_colours, encode_colours
+from dinp.entropy.sample_coder import encode_samples
 from dinp.errors import DinpError
 from dinp.kernels import kernels
 
@@ -79,7 +80,8 @@ def test_work_is_counted_alike_without_kernels():
 
 def test_values_are_as_many_as_pixels_at_most():
     def content(values: int) -> bytes:
-        return bytes([0]) + packed_list(list(range(values)))
+        samples = encode_samples(np.zeros((1, 2, 1), dtype=np.int32), [values])
+        return bytes([0]) + packed_list(list(range(values))) + samples
 
     assert decode_lossless(content(1), [np.dtype(np.uint8)], (1, 2))[0].tolist() == [[0, 0]]
     with pytest.raises(DinpError, match="too many values"):

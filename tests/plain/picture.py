@@ -119,7 +119,8 @@ def channels_of(file: File) -> list[np.ndarray]:
         require(math.isfinite(unit) and unit > 0, "the unit of a residual")
         residual = np.array(decode_residual(content[form.size :], shape))
         low, high = form.ranges[0]
-        channels[number] = np.clip(channels[number] + unit * residual, low, high)
+        before = channels[number].astype(dtype_of(form)).astype(float)
+        channels[number] = np.clip(before + unit * residual, low, high)
     channels = [c.astype(dtype_of(form)) for c, form in zip(channels, forms, strict=True)]
     for named, content in file.chunks_of(HOLES):
         form = forms[0]
