@@ -69,7 +69,7 @@ class _Packer:
 
 @cache
 def models(names: tuple[str, ...] = NETWORKS) -> tuple[bytes, str]:
-    """The networks and tables of `entropy/tables/`, packed, and their layout in JSON, for `unpackModels` of `js/tables.js`.
+    """The networks and tables of `entropy/tables/`, packed, and their layout in JSON, as `js/tables.js` takes them.
 
     Tables are packed as differences of differences; one that equals an earlier network's is named by it.
     """

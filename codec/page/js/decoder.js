@@ -17,7 +17,7 @@ const ACCURACY = 0.0025;
 /**
  * Decode a file. `models` of tables.js; `weights` by version of restoration, those that are at hand; `progress(share, what)`.
  *
- * Returns {file, sections, plain, restored, lossless}: `plain` and `restored` ({channels, alpha}) are pictures, the
+ * Returns {file, sections, plain, restored, lossless, palette}: `plain` and `restored` ({channels, alpha}) are pictures, the
  * latter null where no plane is restored; `lossless` tells of files without loss.
  */
 export function decode(data, models, weights = {}, progress = () => {}) {
@@ -55,7 +55,8 @@ function decodeWithoutLoss(file, { content }) {
   if (file.planes.at(-1).alpha) formats.push(PLAIN);
   const samples = decodeLossless(content, formats, height, width, report);
   const plain = { channels: samples.slice(0, channels), alpha: samples[channels] ?? null };
-  return { file, sections: [], plain, restored: null, lossless: report };
+  const palette = file.chunks.find(({ type }) => type === CHUNKS.PALETTE) ?? null;
+  return { file, sections: [], plain, restored: null, lossless: report, palette };
 }
 
 /** log2 of the side of each pixel's cell. */

