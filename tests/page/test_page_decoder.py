@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 import dinp
-from dinp.page import packing
+from dinp.page import build, packing
 from dinp.page.bundle import bundle, needed
-from dinp.page.kernels import build
 from dinp.page.node import decode, node
 
 GOLDEN = sorted((Path(__file__).parents[1] / "bitstream" / "golden").glob("*.dinp"))
@@ -79,7 +78,7 @@ def test_what_was_not_restored_is_there_too(decoded):
 
 
 def test_the_kernels_are_built_of_their_sources():
-    """Where a source changes: pip install ziglang, python codec/page/kernels/build.py."""
+    """Where a source changes: pip install ziglang, python -m dinp.page.build."""
     assert (build.FOLDER / "kernels.sha256").read_text() == build.fingerprint() + "\n"
     assert (build.FOLDER / "kernels.wasm").read_bytes()[:4] == b"\0asm"
 

@@ -1,7 +1,7 @@
-"""Build kernels.wasm of the C files beside this one.
+"""Build kernels.wasm of the C files in kernels/.
 
 pip install ziglang==0.17.1
-python codec/page/kernels/build.py
+python -m dinp.page.build
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "kernels"
 FLAGS = (
     "-target wasm32-freestanding -O3 -msimd128 -nostdlib -fvisibility=hidden -Wall -Wextra -Werror "
     "-Wl,--no-entry -Wl,--export-dynamic -Wl,--export=__heap_base -Wl,--strip-all"
