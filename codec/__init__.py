@@ -142,13 +142,13 @@ def encode_with_report(
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
     from dinp.encoder.placement import EFFORTS
     from dinp.encoder.targets import psnr_target, search, size_target
-    from dinp.models import load_tree_model, shipped_restoration
+    from dinp.models import shipped_restoration, shipped_tree_model
 
     if not isinstance(effort, numbers.Integral) or effort not in EFFORTS:
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
     if not isinstance(chroma, str) or chroma not in CHROMA:
         raise DinpError(f"chroma must be one of {', '.join(CHROMA)}, not {chroma!r}")
-    model = None if mask is not None and picture.samples.ndim == 2 else load_tree_model()
+    model = None if mask is not None and picture.samples.ndim == 2 else shipped_tree_model()
     restoration = shipped_restoration(EFFORTS[effort].restoration) if restore else None
 
     def code(quality: float, previous: CodedPicture | None) -> CodedPicture:

@@ -11,10 +11,17 @@ Neither importing this package nor running these models imports torch.
 import importlib
 
 _HOMES = {"learned_mask": "dinp.models.masks.learned"}
-_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model"), "dinp.models.weights.predictors")
+_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model", "shipped_tree_model"), "dinp.models.weights.predictors")
 _HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.weights.restoration")
 
-__all__ = ["learned_mask", "load_mask_model", "load_restoration", "load_tree_model", "shipped_restoration"]
+__all__ = [
+    "learned_mask",
+    "load_mask_model",
+    "load_restoration",
+    "load_tree_model",
+    "shipped_restoration",
+    "shipped_tree_model",
+]
 
 
 def __getattr__(name: str) -> object:

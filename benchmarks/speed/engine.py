@@ -39,6 +39,12 @@ ROOMS = ("models", "entropy", "benchmarks")  # folders of a checkout that are ro
 VERSIONS = ("before", "after")
 
 
+def settings_of(folder: Path) -> dict[str, str]:
+    """The environment of a version in a folder: modules are compiled once, as those of an installation are."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
 def link_package(checkout: Path, folder: Path) -> Path:
     """A folder that makes a checkout importable as `dinp`, without an installation."""
     if not (checkout / "codec" / "__init__.py").is_file():
@@ -54,7 +60,7 @@ def link_package(checkout: Path, folder: Path) -> Path:
 
 def measured(folder: Path, task: dict, threads: int | None = None) -> dict:
     """What `engine_run` reports of a task for the version in a folder."""
-    settings = os.environ | {"PYTHONPATH": str(folder)} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    settings = settings_of(folder) | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     command = [sys.executable, str(Path(__file__).with_name("engine_run.py")), json.dumps(task)]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -66,9 +72,7 @@ def started(folder: Path, arguments: Sequence[str]) -> float:
     """CPU seconds of the command `dinp` as a whole process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "dinp.cli", *arguments]
-    done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=settings_of(folder), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DinpError(f"the command failed: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

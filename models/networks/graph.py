@@ -55,6 +55,21 @@ class Graph:
         pads = [side // 2] * 4 if side % 2 else [0] * 4
         return self.node("Conv", x, *parts, name=output, kernel_shape=[side, side], pads=pads, strides=[stride] * 2)
 
+    def divided_convolution(self, x: str, name: str, first: int) -> str:
+        """A layer, as the sum of what its first inputs and its other inputs make.
+
+        onnxruntime lays channels out in blocks of 8 where a convolution has fewer inputs or a multiple of 4, and
+        rearranges them before and after all others, which takes as long as the layer.
+        """
+        side = self.shapes[f"{name}.weight"][2]
+        weight, count = self.weight(f"{name}.weight"), self.shapes[f"{name}.weight"][1]
+        how = {"kernel_shape": [side, side], "pads": [side // 2] * 4}
+        parts = []
+        for start, end, bias in ((first, count, [self.weight(f"{name}.bias")]), (0, first, [])):
+            given = self._slice(x, [start], [end], [1], [1])
+            parts.append(self.node("Conv", given, self._slice(weight, [start], [end], [1], [1]), *bias, **how))
+        return self.node("Add", *parts)
+
     def transposed(self, x: str, name: str, inputs: int | None = None, output: str | None = None) -> str:
         """The transpose of a layer of odd kernel and stride 1, without its bias; to its first `inputs` channels."""
         side = self.shapes[f"{name}.weight"][2]

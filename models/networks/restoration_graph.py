@@ -41,7 +41,12 @@ def _trunk(graph: Graph, x: str, tape: list[str] | None = None) -> str:
     """The field that the last layer takes, before it is rectified."""
     encoded = []
     for i in range(4):
-        x = graph.convolution(x, f"down.{i - 1}", stride=2) if i else graph.convolution(x, "stem")
+        if i:
+            x = graph.convolution(x, f"down.{i - 1}", stride=2)
+        elif tape is None:
+            x = graph.divided_convolution(x, "stem", 8)
+        else:  # the tape's comparisons take the channels as they are
+            x = graph.convolution(x, "stem")
         x = graph.block(x, f"encode.{i}", tape)
         encoded.append(x)
     for i in (2, 1, 0):

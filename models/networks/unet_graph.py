@@ -48,17 +48,28 @@ def tree_graph(shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     return graph.model(given, {f"split_{side}": shape for side, shape in fields.items()})
 
 
+def _conditions(graph: Graph, i: int, side: int, x: str, *, hinted: bool) -> str:
+    """What the density, and a hint, add to features at a stride: a convolution of the three, as fields.
+
+    Added as a vector, the density would have onnxruntime lay out all channels anew, see `Graph.divided_convolution`.
+    """
+    weight = graph.node("Unsqueeze", graph.weight(f"trunk.condition.{i}.weight"), graph.constant([2, 3], int))
+    field = graph.node("Unsqueeze", "level", graph.constant([2, 3], int))
+    size = graph.node("Shape", f"hint_{side}" if hinted else x, start=2, end=4)
+    field = graph.node("Expand", field, graph.node("Concat", graph.constant([1, 2], int), size, axis=0))
+    if hinted:
+        field = graph.node("Concat", field, f"hint_{side}", axis=1)
+        weight = graph.node("Concat", weight, graph.weight(f"trunk.hint.{i}.weight"), axis=1)
+    return graph.node("Conv", field, weight, graph.weight(f"trunk.condition.{i}.bias"), kernel_shape=[1, 1])
+
+
 def _trunk(graph: Graph, *, hinted: bool) -> list[str]:
     """Features at strides 2, 4, 8, 16 and 32."""
     x = graph.convolution(graph.node("SpaceToDepth", "padded", blocksize=2), "trunk.stem")
     features = []
     for i, side in enumerate(SIDES):
         x = graph.convolution(x, f"trunk.down.{i - 1}", stride=2) if i else x
-        parts = [graph.weight(f"trunk.condition.{i}.{part}") for part in ("weight", "bias")]
-        condition = graph.node("Gemm", "level", *parts, transB=1)
-        x = graph.node("Add", x, graph.node("Unsqueeze", condition, graph.constant([2, 3], int)))
-        if hinted:
-            x = graph.node("Add", x, graph.convolution(f"hint_{side}", f"trunk.hint.{i}", bias=False))
+        x = graph.node("Add", x, _conditions(graph, i, side, x, hinted=hinted))
         x = graph.block(x, f"trunk.encode.{i}")
         features.append(x)
     for i in (3, 2, 1, 0):

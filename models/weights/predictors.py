@@ -6,6 +6,7 @@ nearly so: memory stays bounded.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.resources.abc import Traversable
 from itertools import pairwise, product
 from pathlib import Path
@@ -86,6 +87,12 @@ def load_tree_model(path: Path | Traversable | None = None) -> TreeModel:
         return [full[: -(-height // side), : -(-width // side)] for side, full in zip(SIDES, logits, strict=True)]
 
     return splits
+
+
+@cache
+def shipped_tree_model() -> TreeModel:
+    """The tree network with the weights that ship with the package, loaded once; raises as `load_tree_model`."""
+    return load_tree_model()
 
 
 def standardised(plane: np.ndarray) -> np.ndarray:
