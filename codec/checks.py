@@ -41,6 +41,11 @@ def check_targets(
         raise DinpError(f"a largest error of {max_error:g} cannot be kept: give a number from 0 on")
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of Python or numpy; truth values are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def is_number(value: object) -> bool:
     """Whether a value is a real number; truth values are none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dinp.checks import is_whole
 from dinp.errors import DinpError
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def preview(image: Image.Image | np.ndarray, bytes: int = 200, *, side: int | No
     import dinp
     from dinp.pictures.modes import picture_from_array, picture_from_image
 
-    if isinstance(bytes, bool) or not isinstance(bytes, int) or bytes < LEAST:
+    if not is_whole(bytes) or bytes < LEAST:
         raise DinpError(f"a preview takes at least {LEAST} bytes, not {bytes!r}")
-    if side is not None and (isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= LARGEST):
+    if side is not None and (not is_whole(side) or not 1 <= side <= LARGEST):
         raise DinpError(f"the side of a preview is 1 to {LARGEST} pixels, not {side!r}")
     if isinstance(image, np.ndarray):
         picture = picture_from_array(image, max_pixels=dinp.MAX_PIXELS)
@@ -55,11 +56,11 @@ def preview(image: Image.Image | np.ndarray, bytes: int = 200, *, side: int | No
     else:
         raise DinpError(f"a picture must be a Pillow image or an array, not {type(image).__name__}")
     whole = Image.fromarray(picture)
-    longer = side or next(pixels for most, pixels in SIDES if bytes <= most)
+    longer = int(side) if side is not None else next(pixels for most, pixels in SIDES if bytes <= most)
     while True:
         try:
             return dinp.encode_with_report(
-                reduced_to(whole, longer), target_bytes=bytes, restore=False, chroma="420"
+                reduced_to(whole, longer), target_bytes=int(bytes), restore=False, chroma="420"
             ).data
         except DinpError:
             if side is not None or longer <= QUICKEST:

@@ -70,7 +70,7 @@ def encode_cracks(right: np.ndarray, down: np.ndarray) -> bytes:
         coder = BitEncoder()
         _CrackModel(cells.shape).code(coder, cells)
         return coder.finish()
-    return kernels.encode_cracks(_state(), cells, *cells.shape, np.zeros(0, dtype=np.float32))
+    return kernels.encode_cracks(_state(), cells, *cells.shape)
 
 
 def decode_cracks(data: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,18 +95,6 @@ def decode_cells(data: bytes, shape: tuple[int, int]) -> np.ndarray:
     elif not kernels.decode_cracks(_state(), data, cells, *shape):
         raise DinpError("the coded data is damaged: its contours end before or after their last symbol")
     return cells
-
-
-def crack_costs(right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Bits that each pixel's cracks, above and on the left, take in `encode_cracks`: (H, W) float32."""
-    cells = cells_of(right, down)
-    _check_closed(cells)
-    costs = np.zeros(cells.shape, dtype=np.float32)
-    if kernels is None:
-        _CrackModel(cells.shape).code(BitEncoder(), cells, costs=costs)
-    else:
-        kernels.encode_cracks(_state(), cells, *cells.shape, costs)
-    return costs
 
 
 def cracks_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -234,24 +222,17 @@ class _CrackModel:
         self._masks = make_masks(_WINDOWS)
         self._bits = next((b for b in range(10, 18) if 1 << (b + 4) >= shape[0] * shape[1]), 18)
 
-    def code(
-        self,
-        coder: BitEncoder | BitDecoder,
-        cells: np.ndarray,
-        *,
-        decode: bool = False,
-        costs: np.ndarray | None = None,
-    ) -> None:
-        """Code `cells` (H, W), or fill them; `costs` (H, W) takes the bits of each."""
+    def code(self, coder: BitEncoder | BitDecoder, cells: np.ndarray, *, decode: bool = False) -> None:
+        """Code `cells` (H, W), or fill them."""
         # rows are read up to 4 above and 1 below, columns up to 16 before and 8 after
         self._cell = np.zeros((self._height + 5, self._width + 24), dtype=np.int64).tolist()
+        self._coder = coder
         given = cells.tolist()
         rows_since = [0] * self._width
         for y in range(self._height):
             since = 255
             for x in range(self._width):
                 since, rows_since[x] = min(since + 1, 255), min(rows_since[x] + 1, 255)
-                self._bits_spent, self._coder = 0.0, coder
                 if x or y:
                     pixel = self._code_pixel(y, x, given[y][x] if not decode else 0, since, rows_since[x])
                     self._cell[y + 4][x + 16] = pixel
@@ -259,13 +240,6 @@ class _CrackModel:
                         since = rows_since[x] = 0
                     if decode:
                         cells[y, x] = pixel
-                if costs is not None:
-                    costs[y, x] = self._bits_spent
-
-    def _code_bit(self, bit: int, p: int) -> int:
-        bit = self._coder.code(bit, p)
-        self._bits_spent += 16 - float(np.log2(p if bit else 65536 - p))
-        return bit
 
     def _window(self, y: int, x: int) -> list[int]:
         """Four rows of 16 cells, 2 bits each, the leftmost lowest."""
@@ -280,14 +254,14 @@ class _CrackModel:
         window = self._window(y, x)
         if not (window[0] >> 26 or window[1] & 0x00FFFC00 or window[2] & 0x003FF000):
             at = _CLASSES * class_of(since) + class_of(rows_since) if y and x else int(not y)
-            bit = self._code_bit(int(pixel != 0), max(self._quiet[at] >> 15, 1))
+            bit = self._coder.code(int(pixel != 0), max(self._quiet[at] >> 15, 1))
             self._quiet[at] = _moved(self._quiet[at], bit)
             return bit * (LEFT if not y else ABOVE if not x else ABOVE | LEFT)
         up, left = window[1] >> 17 & 1, window[0] >> 30 & 1
         crossing = up + left
         pattern = window[0] >> 28 | (window[1] >> 14 & 255) << 4 | (window[2] >> 16 & 3) << 12
         if not crossing and y and x and self._rare[pattern] < _RARELY:
-            bit = self._code_bit(int(pixel != 0), max(self._rare[pattern] >> 15, 1))
+            bit = self._coder.code(int(pixel != 0), max(self._rare[pattern] >> 15, 1))
             self._rare[pattern] = _moved(self._rare[pattern], bit)
             return bit * (ABOVE | LEFT)
         hashes, chain = self._contexts(y, x, window, (up, left), (class_of(since), class_of(rows_since)))
@@ -316,7 +290,7 @@ class _CrackModel:
         by_near, by_chain = node * _NEAR + near, kind * 256 + (chain >> 24)
         p = self._mixer.predict(kind, [kind * 16 + since, by_near, by_chain], [by_near, by_chain])
         self._coder.spend(MIXED_WORK)
-        bit = self._code_bit(bit, p)
+        bit = self._coder.code(bit, p)
         self._mixer.update(bit)
         return bit
 

@@ -17,8 +17,7 @@ import click
 
 from dinp.benchmarks.rd.codecs import CODECS, COMPARED, codecs_named
 from dinp.benchmarks.rd.metrics import METRICS, check_metrics
-from dinp.benchmarks.rd.own import Dinp
-from dinp.benchmarks.rd.runs import MODES, Results, Task, measure_pending, pictures_in
+from dinp.benchmarks.rd.runs import MODES, Results, measure_pending, pictures_in, tasks_of
 from dinp.benchmarks.readme import END, tell_table
 from dinp.cli import progress
 from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH, Number
@@ -83,13 +82,9 @@ def run(
         raise DinpError(f"cannot write {out}: there is no folder {out.parent}")
     check_metrics(metrics)
     chosen = codecs_named(codecs)
-    tasks = []
+    paths, tasks = pictures_in(pictures, limit), []
     for one in MODES if mode == "both" else (mode,):
-        for codec in chosen:
-            own = isinstance(codec, Dinp)
-            settings = tuple(sorted(set(qualities))) if own and qualities else codec.settings
-            for path in pictures_in(pictures, limit):
-                tasks.append(Task(codec.name, one, path, settings, metrics, None if own else max_bpp))
+        tasks += tasks_of(chosen, one, paths, metrics, qualities=qualities, max_bpp=max_bpp)
     results = Results(out, name or pictures.resolve().name, chosen, jobs)
     measure_pending(tasks, results, jobs)
 

@@ -1,7 +1,7 @@
 """Makes and measures five drawings in colour: text, shapes, charts and maps, antialiased, red on blue among them.
 
     dinp bench drawings make --out DRAWINGS
-    dinp bench drawings run --pictures DRAWINGS --out rd_drawings.json [--codecs dinp,avif-psnr,jpegxl,webp] [--jobs N]
+    dinp bench drawings run --pictures DRAWINGS --out rd_drawings.json [--codecs dinp,webp] [--jobs N]
     dinp bench drawings table rd_drawings.json [--readme docs/benchmarks.md]
     dinp bench lossless run --pictures DRAWINGS --set "drawings in colour" --out lossless_drawings.json
 
@@ -20,16 +20,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dinp.benchmarks.rd.codecs import codecs_named
 from dinp.benchmarks.rd.curves import load_measured
-from dinp.benchmarks.rd.own import Dinp
-from dinp.benchmarks.rd.runs import Results, Task, measure_pending, pictures_in
+from dinp.benchmarks.rd.runs import Results, measure_pending, pictures_in, tasks_of
 from dinp.benchmarks.rd.smooth import HIGH, QUALITIES, smooth_table
 from dinp.benchmarks.rd.tables import markdown
 from dinp.benchmarks.readme import END, tell_table
-from dinp.cli.options import NAME_LIST, PATH
+from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH
 
 WIDTH, HEIGHT = 640, 480
 SCALE = 4
-ANCHORS = ("avif-psnr", "jpegxl", "webp")
+ANCHORS = ("avif-psnr", "avif", "jpegxl", "webp")
 MARKER = "<!-- drawings -->"
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 TEXT = (
@@ -195,16 +194,14 @@ def make(out: Path) -> None:
 @click.option("--pictures", type=PATH, required=True, help="Folder of the drawings.")
 @click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
 @click.option("--codecs", type=NAME_LIST, default=",".join(("dinp", *ANCHORS)), show_default=True)
+@click.option(
+    "--qualities", type=NUMBER_LIST, default=",".join(map(str, QUALITIES)), show_default=True, help="Of dinp."
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
+def run(pictures: Path, out: Path, codecs: tuple[str, ...], qualities: tuple[float, ...], jobs: int) -> None:
     """Measure codecs in colour, and write JSON."""
     chosen = codecs_named(codecs)
-    tasks = []
-    for codec in chosen:
-        own = isinstance(codec, Dinp)
-        settings = QUALITIES if own else codec.settings
-        for path in pictures_in(pictures):
-            tasks.append(Task(codec.name, "colour", path, settings, ("psnr",), None if own else 2 * HIGH))
+    tasks = tasks_of(chosen, "colour", pictures_in(pictures), ("psnr",), qualities=qualities, max_bpp=2 * HIGH)
     results = Results(out, "drawings in colour", chosen, jobs)
     measure_pending(tasks, results, jobs)
 

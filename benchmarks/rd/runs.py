@@ -28,6 +28,7 @@ from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.codec import Codec
 from dinp.benchmarks.rd.codecs import prepared_codec
 from dinp.benchmarks.rd.metrics import METRICS, measure
+from dinp.benchmarks.rd.own import Dinp
 from dinp.benchmarks.result_files import load_results
 from dinp.cli.progress import counted, say
 from dinp.errors import DinpError
@@ -69,6 +70,36 @@ class Task:
     def key(self) -> tuple[str, str, str]:
         """What identifies the series in a file."""
         return self.codec, self.mode, self.path.name
+
+
+def tasks_of(
+    codecs: Sequence[Codec],
+    mode: str,
+    paths: Sequence[Path],
+    metrics: tuple[str, ...],
+    *,
+    qualities: Sequence[float] | None = None,
+    max_bpp: float,
+) -> list[Task]:
+    """What each codec is to do with each picture.
+
+    Parameters
+    ----------
+    codecs : sequence of Codec
+    mode : str
+    paths : sequence of Path
+    metrics : tuple of str
+    qualities : sequence of float, optional
+        Settings of dinp, in any order; all of them are measured. By default its own, as for the others.
+    max_bpp : float
+        See `Task`, of the other codecs.
+    """
+    tasks = []
+    for codec in codecs:
+        own = isinstance(codec, Dinp)
+        settings = tuple(sorted(set(qualities))) if own and qualities else codec.settings
+        tasks += [Task(codec.name, mode, path, settings, metrics, None if own else max_bpp) for path in paths]
+    return tasks
 
 
 def pictures_in(folder: Path, limit: int | None = None) -> list[Path]:

@@ -16,8 +16,8 @@ import click
 
 from dinp.benchmarks.rd.codecs import CODECS, codecs_named
 from dinp.benchmarks.rd.curves import Curve, Measured, Series, bd_rate, curve_of, load_measured
-from dinp.benchmarks.rd.own import PSNR_CAP, Dinp
-from dinp.benchmarks.rd.runs import Results, Task, measure_pending, pictures_in
+from dinp.benchmarks.rd.own import PSNR_CAP
+from dinp.benchmarks.rd.runs import Results, measure_pending, pictures_in, tasks_of
 from dinp.benchmarks.rd.tables import DASH, TITLES, Table, markdown, percent
 from dinp.benchmarks.readme import END, tell_table
 from dinp.cli.options import NAME_LIST, PATH
@@ -146,14 +146,7 @@ def smooth() -> None:
 def run(pictures: Path, out: Path, codecs: tuple[str, ...], jobs: int) -> None:
     """Measure codecs in grey, and write JSON."""
     chosen = codecs_named(codecs)
-    tasks = []
-    for codec in chosen:
-        own = isinstance(codec, Dinp)
-        settings = QUALITIES if own else codec.settings
-        tasks += [
-            Task(codec.name, "grey", path, settings, ("psnr", "ssim"), None if own else HIGH)
-            for path in pictures_in(pictures)
-        ]
+    tasks = tasks_of(chosen, "grey", pictures_in(pictures), ("psnr", "ssim"), qualities=QUALITIES, max_bpp=HIGH)
     results = Results(out, "smooth", chosen, jobs)
     measure_pending(tasks, results, jobs)
 

@@ -13,17 +13,7 @@ from dinp.chunks.chunk import check_error, decode_chunk, encode_chunk
 
 
 class Dinp(Codec):
-    """Chunks of depth, elevation, labels and other piecewise smooth planes.
-
-    Parameters
-    ----------
-    max_error : float, optional
-        No sample is farther off; exact without.
-    hole : float, optional
-        A value that is kept, and that no other sample gets: "no measurement".
-    effort : int
-        See `dinp.chunks.chunk.encode_chunk`.
-    """
+    """Chunks of depth, elevation, labels and other piecewise smooth planes; settings as `encode_chunk` takes them."""
 
     codec_id = "dinp"
 

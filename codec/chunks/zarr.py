@@ -23,17 +23,7 @@ NAME = "dinp"
 
 @dataclass(frozen=True)
 class DinpCodec(ArrayBytesCodec):
-    """Chunks of depth, elevation, labels and other piecewise smooth planes.
-
-    Attributes
-    ----------
-    max_error : float, optional
-        No sample is farther off; exact without.
-    hole : float, optional
-        A value that is kept, and that no other sample gets: "no measurement".
-    effort : int
-        See `dinp.chunks.chunk.encode_chunk`.
-    """
+    """Chunks of depth, elevation, labels and other piecewise smooth planes; settings as `encode_chunk` takes them."""
 
     is_fixed_size = False
 

@@ -9,7 +9,7 @@ import click
 from dinp.cli import options
 from dinp.cli.describe import describe, without_kernels
 from dinp.cli.formats import kept_note, picture_format, saved
-from dinp.cli.many import do_all, existing_of, tasks_for
+from dinp.cli.many import asked_as_many, do_all, existing_of, tasks_for
 from dinp.cli.progress import progress, say
 from dinp.limits import most_bytes
 from dinp.many.plan import is_coded, is_many
@@ -32,10 +32,7 @@ from dinp.pictures.arrays import ENDINGS, array_bytes
 @click.option(
     "--to", metavar="ENDING", default="png", show_default=True, help="Of many files: the ending of each output."
 )
-@options.jobs
-@options.scheduler
-@options.skip_existing
-@options.as_lines
+@options.of_many
 @options.force
 @options.max_pixels
 @options.verbose
@@ -46,13 +43,10 @@ def decode(
     restore: bool,
     plain: bool,
     to: str,
-    jobs: int | None,
-    scheduler: str | None,
-    skip_existing: bool,
-    as_json: bool,
     force: bool,
     max_pixels: int,
     verbose: bool,
+    **of_many: object,
 ) -> None:
     """Decode a dinp file to a picture, or many.
 
@@ -67,21 +61,12 @@ def decode(
     how = {"restore": False if plain else True if restore else None, "scale": float(Fraction(scale))}
     how["max_pixels"] = max_pixels
     several = is_many(sources, target)
-    if several or skip_existing or as_json or scheduler is not None:
+    if several or asked_as_many(of_many):
         ending = "." + to.lstrip(".")
         picture_format("picture" + ending if several else target)
-        existing = existing_of(force=force, skip=skip_existing)
+        existing = existing_of(force=force, skip=of_many["skip_existing"])
         tasks = tasks_for(sources, target, many=several, ending=ending, wanted=is_coded, existing=existing)
-        do_all(
-            "decode",
-            tasks,
-            existing=existing,
-            options=how,
-            jobs=jobs,
-            scheduler=scheduler,
-            as_json=as_json,
-            verbose=verbose,
-        )
+        do_all("decode", tasks, existing=existing, options=how, verbose=verbose, **of_many)
         return
     (source,) = sources
     into = picture_format(target)

@@ -5,7 +5,7 @@ import click
 from dinp.cli import options
 from dinp.cli.describe import describe, without_kernels
 from dinp.cli.formats import check_dinp_ending
-from dinp.cli.many import do_all, existing_of, tasks_for
+from dinp.cli.many import asked_as_many, do_all, existing_of, tasks_for
 from dinp.cli.options import Number
 from dinp.cli.panels import panels
 from dinp.cli.progress import progress, say
@@ -52,10 +52,7 @@ from dinp.pictures.arrays import ArrayFile
 @click.option("--srgb", is_flag=True, help="Convert colours to sRGB; else the picture's profile is kept.")
 @click.option("--strip", is_flag=True, help="Leave out EXIF and XMP data.")
 @click.option("--picture", "panels_file", metavar="FILE", help="Draw contours, known pixels and result as a PNG.")
-@options.jobs
-@options.scheduler
-@options.skip_existing
-@options.as_lines
+@options.of_many
 @options.force
 @options.max_pixels
 @options.verbose
@@ -77,13 +74,10 @@ def encode(
     srgb: bool,
     strip: bool,
     panels_file: str | None,
-    jobs: int | None,
-    scheduler: str | None,
-    skip_existing: bool,
-    as_json: bool,
     force: bool,
     max_pixels: int,
     verbose: bool,
+    **of_many: object,
 ) -> None:
     """Code a picture as a dinp file, or many.
 
@@ -112,23 +106,14 @@ def encode(
     }
     wanted |= {} if target_size is None else {"target_bytes": target_size}
     several = is_many(sources, target)
-    if several or skip_existing or as_json or scheduler is not None:
+    if several or asked_as_many(of_many):
         if mask is not None or panels_file is not None:
             raise click.UsageError("--mask and --picture are of one file: code it by itself.")
-        existing = existing_of(force=force, skip=skip_existing)
+        existing = existing_of(force=force, skip=of_many["skip_existing"])
         tasks = tasks_for(sources, target, many=several, ending=".dinp", wanted=is_picture, existing=existing)
         if not several and not force:
             check_dinp_ending(target)
-        do_all(
-            "encode",
-            tasks,
-            existing=existing,
-            options=wanted,
-            jobs=jobs,
-            scheduler=scheduler,
-            as_json=as_json,
-            verbose=verbose,
-        )
+        do_all("encode", tasks, existing=existing, options=wanted, verbose=verbose, **of_many)
         return
     (source,) = sources
     files.check_output(target, force=force, source=source)

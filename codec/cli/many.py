@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from dinp.many.work import FileResult
 
 
+def asked_as_many(options: dict) -> bool:
+    """Whether the options of `dinp.cli.options.of_many` ask for one file to be treated as many are."""
+    return options["skip_existing"] or options["as_json"] or options["scheduler"] is not None
+
+
 def existing_of(*, force: bool, skip: bool) -> str:
     """What is done about outputs that exist, by the options."""
     if force and skip:
@@ -48,12 +53,15 @@ def do_all(
     *,
     existing: str,
     options: dict,
+    verbose: bool,
     jobs: int | None,
     scheduler: str | None,
+    skip_existing: bool,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Work on files, draw a bar, and tell what became of them.
+
+    `skip_existing` is in `existing` already.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Options and kinds of values that several commands share."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -24,6 +25,15 @@ scheduler = click.option(
 )
 skip_existing = click.option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are.")
 as_lines = click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file.")
+
+
+def of_many(command: Callable) -> Callable:
+    """The options of a command that takes many files; their values go to `dinp.cli.many.do_all` as they are."""
+    for option in (as_lines, skip_existing, scheduler, jobs):
+        command = option(command)
+    return command
+
+
 readme = click.option(
     "--readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables into this file, between marks."
 )

@@ -182,14 +182,6 @@ def encode_outlined(
     return coded(plane, trial, index, FREE_BIT_SHARE * bit_cost, depth=depth, shared=shared)
 
 
-def encode_with_barriers(
-    plane: np.ndarray, labels: np.ndarray, step: float, bit_cost: float, *, depth: int = 0, shared: bool = False
-) -> BarrierPlane:
-    """A plane (H, W) coded with given regions."""
-    outline = outlined(plane, labels, bit_cost, shared=shared)
-    return encode_outlined(plane, outline, step, bit_cost, depth=depth, shared=shared)
-
-
 def rungs(ladder: Ladder, bit_cost: float) -> list[np.ndarray]:
     """Regions (H, W) int32 to choose from: some rungs of a ladder, not refined."""
     counts = {ladder.count(share * bit_cost): share for share in reversed(RUNGS)}

@@ -1,7 +1,6 @@
 /* Contours: cracks between pixels by context mixing, and the regions that they enclose. See dinp.entropy.crack_coder,
    whose docstring is the specification. */
 
-#include <math.h>
 
 #include "contours.h"
 #include "kernels.h"
@@ -33,7 +32,6 @@ typedef struct {
     uint8_t *cells;  /* (4 + H + 1, PAD + W + PAD): 1 a crack above the pixel, 2 one on its left */
     size_t stride;
     uint32_t mask[WINDOWS][4];
-    float *costs;
 } crack_coder;
 
 static size_t lay_out(mix_model *m, int32_t *state, int32_t **quiet)
@@ -43,12 +41,9 @@ static size_t lay_out(mix_model *m, int32_t *state, int32_t **quiet)
     return size + QUIET * QUIET;
 }
 
-static inline int code_bit(crack_coder *c, int bit, int32_t p, float *cost)
+static inline int code_bit(crack_coder *c, int bit, int32_t p)
 {
-    bit = mix_code(&c->coder, bit, (uint32_t)p);
-    if (c->costs)
-        *cost += 16.0f - log2f((float)(bit ? p : 65536 - p));
-    return bit;
+    return mix_code(&c->coder, bit, (uint32_t)p);
 }
 
 /* Code all pixels; `given` (H, W) are the cells to code, NULL to decode. Returns 0 where the stream is damaged. */
@@ -68,7 +63,6 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
         for (int x = 0; x < width; x++, cell++) {
             for (int k = 1; k < 4; k++)
                 window[k] = window[k] >> 2 | (uint32_t)cell[7 - (ptrdiff_t)(k * stride)] << 30;
-            float cost = 0;
             int pixel = given ? given[(size_t)y * width + x] : 0;
             int up = window[1] >> 17 & 1, left = window[0] >> 30 & 1;
             since += since < 255;
@@ -79,14 +73,14 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                 int32_t *entry = c->quiet + QUIET * class_of(since) + class_of(quiet_rows[x]);
                 if (!y || !x)
                     entry = c->quiet + (y ? 0 : 1);
-                int bit = code_bit(c, pixel != 0, quiet_probability(*entry), &cost);
+                int bit = code_bit(c, pixel != 0, quiet_probability(*entry));
                 quiet_update(entry, bit, &c->model.tables);
                 pixel = bit ? (!y ? 2 : !x ? 1 : 3) : 0;
             } else {
                 int sum = up + left, arms = up | left << 1;
                 int32_t *rare = c->rare + (window[0] >> 28 | (window[1] >> 14 & 255) << 4 | (window[2] >> 16 & 3) << 12);
                 if (!sum && y && x && *rare < RARELY) {
-                    int bit = code_bit(c, pixel != 0, quiet_probability(*rare), &cost);
+                    int bit = code_bit(c, pixel != 0, quiet_probability(*rare));
                     quiet_update(rare, bit, &c->model.tables);
                     pixel = 3 * bit;
                     goto coded;
@@ -136,7 +130,7 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
                         int32_t p = mix_predict(&c->model, CONTEXTS, SETS, kind, select, stage);
                         bit = node ? pixel >> 1 : pixel & 1;
                         mix_spend(&c->coder, MIX_WORK);
-                        bit = code_bit(c, bit, p, &cost);
+                        bit = code_bit(c, bit, p);
                         mix_update(&c->model, CONTEXTS, SETS, bit);
                     } else if (node == 0 || !x) {
                         bit = 0;
@@ -158,8 +152,6 @@ coded:
             window[0] = window[0] >> 2 | (uint32_t)pixel << 30;
             if (pixel)
                 since = 0, quiet_rows[x] = 0;
-            if (c->costs)
-                c->costs[(size_t)y * width + x] = cost;
         }
     }
     free(quiet_rows);
@@ -204,28 +196,27 @@ static PyObject *crack_state_size(PyObject *module, PyObject *args)
     return PyLong_FromSize_t(lay_out(&model, NULL, &quiet));
 }
 
-/* encode_cracks(state int32, cells (h, w) uint8, height, width, costs (h, w) float32 or empty): bytes */
+/* encode_cracks(state int32, cells (h, w) uint8, height, width): bytes */
 static PyObject *encode_cracks(PyObject *module, PyObject *args)
 {
-    Py_buffer state, given, costs;
+    Py_buffer state, given;
     Py_ssize_t height, width;
     PyObject *result = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(args, "w*y*nnw*", &state, &given, &height, &width, &costs))
+    if (!PyArg_ParseTuple(args, "w*y*nn", &state, &given, &height, &width))
         return NULL;
     crack_coder *c = calloc(1, sizeof *c);
     size_t room = (size_t)given.len / 2 + 64;
     uint8_t *out = malloc(room);
     if (!c || !out) {
         PyErr_NoMemory();
-    } else if (given.len != height * width || (costs.len && costs.len != 4 * given.len)) {
+    } else if (given.len != height * width) {
         PyErr_SetString(PyExc_ValueError, "an array has the wrong size");
     } else if (open_coder(c, &state, height, width)) {
         size_t size = 0;
         int ok;
         Py_BEGIN_ALLOW_THREADS
         c->coder = (mix_coder){.high = UINT32_MAX, .out = out, .size = room};
-        c->costs = costs.len ? costs.buf : NULL;
         ok = code_cells(c, given.buf, (int)height, (int)width);
         size = mix_finish(&c->coder);
         close_coder(c);
@@ -236,7 +227,7 @@ static PyObject *encode_cracks(PyObject *module, PyObject *args)
             PyErr_NoMemory();
     }
     free(out), free(c);
-    PyBuffer_Release(&state), PyBuffer_Release(&given), PyBuffer_Release(&costs);
+    PyBuffer_Release(&state), PyBuffer_Release(&given);
     return result;
 }
 

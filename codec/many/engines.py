@@ -194,6 +194,7 @@ def on_cluster(requests: Sequence[dict], scheduler: str, jobs: int) -> Results:
 
 def _by_client(client: "Client", requests: Sequence[dict], cluster: object) -> Results:
     import distributed
+    from distributed.client import FutureCancelledError as CancelledError
 
     with closing(client) if cluster is None else closing(cluster), closing(client):
         asked = [
@@ -206,7 +207,13 @@ def _by_client(client: "Client", requests: Sequence[dict], cluster: object) -> R
             names = {name: requests[number][name] for name in ("source", "target")}
             error = future.exception()
             if error is None:
-                yield number, FileResult(**(vars(future.result()) | names))
+                try:
+                    result = future.result()
+                except CancelledError as lost:
+                    raise DinpError(
+                        "the scheduler of dask was lost: start it again, and go on with what is there (--skip-existing)"
+                    ) from lost
+                yield number, FileResult(**(vars(result) | names))
             else:
                 sentence = f"the cluster gave it up: {type(error).__name__}: {error}"
                 yield number, FileResult(**names, status="failed", error=sentence)

@@ -26,12 +26,23 @@ def test_drawings_are_made_alike_and_in_colour(tmp_path, monkeypatch):
     assert np.array_equal(np.asarray(again), np.asarray(Image.open(tmp_path / "red_on_blue.png")))
 
 
-def test_drawings_are_measured_in_colour(tmp_path, capsys, monkeypatch):
+def test_drawings_are_measured_in_colour(tmp_path, capsys):
     folder, out = tmp_path / "pictures", tmp_path / "drawings.json"
     folder.mkdir()
     drawings.charts().resize((32, 24)).save(folder / "charts.png")
-    monkeypatch.setattr(drawings, "QUALITIES", (10, 60))
-    run = ("bench", "drawings", "run", "--pictures", folder, "--out", out, "--codecs", "dinp,webp")
+    run = (
+        "bench",
+        "drawings",
+        "run",
+        "--pictures",
+        folder,
+        "--out",
+        out,
+        "--codecs",
+        "dinp,webp",
+        "--qualities",
+        "10,60",
+    )
     assert dinp_command(*run) == 0
     assert {series["mode"] for series in json.loads(out.read_text())["series"]} == {"colour"}
     capsys.readouterr()

@@ -24,9 +24,12 @@ def drawing(height=72, width=90):
     return plane
 
 
-def coded(plane, bit_cost=20.0, **options):
-    labels = segmentation_ladder(plane[None], bit_cost).at(bit_cost)
-    return barriers.encode_with_barriers(plane, labels, 4.0, bit_cost, **options)
+def coded(plane, labels=None, *, shared=False):
+    """A plane with the regions given, or those of its ladder."""
+    bit_cost = 20.0
+    labels = segmentation_ladder(plane[None], bit_cost).at(bit_cost) if labels is None else labels
+    outline = barriers.outlined(plane, labels, bit_cost, shared=shared)
+    return barriers.encode_outlined(plane, outline, 4.0, bit_cost, shared=shared)
 
 
 def test_a_section_with_barriers_comes_back_and_shows_the_picture():
@@ -76,7 +79,7 @@ def test_a_second_plane_may_use_the_barriers_of_the_first():
     plane = drawing()
     first = coded(plane)
     labels = first.code.structure.labels
-    second = barriers.encode_with_barriers(255 - plane, labels, 4.0, 20.0, shared=True)
+    second = coded(255 - plane, labels, shared=True)
     assert len(second.section) < len(first.section)
     planes, _ = decode_planes([first.section, second.section], [plane.shape] * 2)
     assert np.abs(planes[1] - second.reconstruction).max() < 0.01

@@ -97,6 +97,21 @@ def test_a_bag_of_the_manual(folder, cluster):
     assert np.asarray(dinp.decode(found[names[0]])).shape == (96, 96)
 
 
+def test_a_scheduler_that_is_lost_is_told(folder):
+    """What was done is kept: the same command goes on with it."""
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        lost = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+        running = dinp.encode_many(["pics"], "OUT", scheduler=lost.scheduler_address, effort=1)
+        first = next(running)
+        lost.close()
+        with pytest.raises(dinp.DinpError, match=r"the scheduler of dask was lost: .*skip-existing"):
+            list(running)
+    assert first.status in ("done", "failed")
+    assert not list(Path().glob("OUT/.*"))
+
+
 def test_no_scheduler_is_told(folder, monkeypatch):
     from dinp.many import engines
 

@@ -33,6 +33,7 @@ def test_small_and_transparent_pictures_have_previews():
     assert dinp.decode(dinp.preview(Image.new("RGB", (3, 1), "red"))).size == (3, 1)
     assert dinp.decode(dinp.preview(Image.new("RGBA", (300, 30), (255, 0, 0, 99)))).size == (48, 5)
     assert dinp.decode(dinp.preview(photograph(), 200, side=20)).size == (20, 15)
+    assert dinp.decode(dinp.preview(photograph(), np.int64(200), side=np.uint8(20))).size == (20, 15)
 
 
 def test_what_cannot_be_is_told():
