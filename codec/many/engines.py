@@ -181,7 +181,7 @@ def on_cluster(requests: Sequence[dict], scheduler: str, jobs: int) -> Results:
         share = {"OMP_NUM_THREADS": str(max(1, cores() // jobs))}
         with dask.config.set({"distributed.nanny.pre-spawn-environ": share}):
             cluster = distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
             )
         return cluster.get_client()
 

@@ -31,7 +31,9 @@ def cluster():
 
     with (
         dask.config.set(setting),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as started,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+        ) as started,
     ):
         yield started
 
@@ -102,7 +104,9 @@ def test_a_scheduler_that_is_lost_is_told(folder):
     import dask
 
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
-        lost = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+        lost = distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        )
         running = dinp.encode_many(["pics"], "OUT", scheduler=lost.scheduler_address, effort=1)
         first = next(running)
         lost.close()
