@@ -140,7 +140,7 @@ def encode_with_report(
     from dinp.bitstream.samples import EIGHT_BITS
     from dinp.encoder.lossless import diffusion_may_win, encode_nearly, samples_instead
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
-    from dinp.encoder.placement import EFFORTS
+    from dinp.encoder.placement import EFFORTS, restoration_version
     from dinp.encoder.targets import psnr_target, search, size_target
     from dinp.models import shipped_restoration, shipped_tree_model
 
@@ -149,7 +149,8 @@ def encode_with_report(
     if not isinstance(chroma, str) or chroma not in CHROMA:
         raise DinpError(f"chroma must be one of {', '.join(CHROMA)}, not {chroma!r}")
     model = None if mask is not None and picture.samples.ndim == 2 else shipped_tree_model()
-    restoration = shipped_restoration(EFFORTS[effort].restoration) if restore else None
+    version = restoration_version(EFFORTS[effort], picture.samples.size)
+    restoration = shipped_restoration(version) if restore else None
 
     def code(quality: float, previous: CodedPicture | None) -> CodedPicture:
         return encode_picture(

@@ -12,6 +12,7 @@ import dinp
 import dinp.models
 from dinp.bitstream.container import Container, pack, unpack
 from dinp.decoder import decode_planes
+from dinp.encoder import placement
 from dinp.encoder.planes import encode_planes
 from dinp.models import load_restoration
 from dinp.restoration import VERSIONS, DecodedPlane, Restoration, side_map
@@ -150,11 +151,13 @@ def test_side_map_of_a_free_mask_is_flat():
     assert np.array_equal(side_map(np.eye(4, dtype=bool), 3), np.full((4, 4), 3))
 
 
-def test_restoration_gains_and_is_named_in_the_file():
+@pytest.mark.parametrize("version", [1, 2])
+def test_restoration_gains_and_is_named_in_the_file(version, monkeypatch):
     picture = photograph()
+    monkeypatch.setattr(placement, "SMALL", picture.size - (version == 2))  # the heavier one is for small pictures
     data = dinp.encode(picture, quality=35)
     (plane,) = dinp.info(data)["planes"]
-    assert plane["restoration"] == 2
+    assert plane["restoration"] == version
     restored, plain = (np.asarray(dinp.decode(data, restore=flag)).astype(float) for flag in (True, False))
     errors = [np.mean((decoded - picture) ** 2) for decoded in (restored, plain)]
     assert errors[0] < 0.95 * errors[1]

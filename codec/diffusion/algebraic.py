@@ -16,6 +16,7 @@ References
 J. W. Ruge, K. Stueben: Algebraic multigrid, in: Multigrid Methods, SIAM 1987.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,46 @@ def conjugate_gradients(
     return x, maxiter
 
 
+class ChessboardSolver:
+    """`AlgebraicSolver` for pixels: the black ones of a chessboard, which are not coupled, are eliminated first.
+
+    What is left has half of the unknowns and about as many entries, is what the first coarse level would be, and is
+    coarsened four times faster from there on: set-up and cycles take half of the time.
+
+    Parameters
+    ----------
+    A : (n, n) float64 sparse array
+        Symmetric, diagonally dominant, without couplings among black pixels.
+    black : (n,) bool
+    """
+
+    def __init__(self, A: sp.csr_array, black: NDArray[np.bool_]) -> None:
+        self.A = A
+        self.red, self.black = np.flatnonzero(~black), np.flatnonzero(black)
+        diagonal = A.diagonal()
+        self.share = 1.0 / diagonal[self.black]
+        self.gathered = A[self.red][:, self.black].tocsr()  # to red pixels from black ones
+        self.spread = A[self.black][:, self.red].tocsr()
+        scaled = self.spread.copy()
+        scaled.data *= np.repeat(self.share, np.diff(scaled.indptr))
+        self.reduced = AlgebraicSolver((sp.diags_array(diagonal[self.red]) - self.gathered @ scaled).tocsr())
+
+    def solve(self, b: Floats, tol: float) -> Floats:
+        """As `AlgebraicSolver.solve`."""
+        return self._whole(b, lambda reduced: self.reduced.solve(reduced, tol))
+
+    def cycles(self, b: Floats, count: int) -> Floats:
+        """As `AlgebraicSolver.cycles`."""
+        return self._whole(b, lambda reduced: self.reduced.cycles(reduced, count))
+
+    def _whole(self, b: Floats, solved: Callable[[Floats], Floats]) -> Floats:
+        black = b[self.black] * self.share
+        x = np.empty_like(b)
+        x[self.red] = red = solved(b[self.red] - self.gathered @ black)
+        x[self.black] = black - self.share * (self.spread @ red)
+        return x
+
+
 class BarrierOperator:
     """The inpainting operator of a mask with cracks, and its adjoint: what `dinp.diffusion.inpaint` asks of a solver.
 
@@ -138,7 +179,8 @@ class BarrierOperator:
         columns = np.concatenate([columns, np.arange(self.solved.size, dtype=np.int32)[None]])[order]
         entries = np.concatenate([-np.ones(inside.shape), degree[None].astype(np.float64)])[order]
         kept = np.concatenate([inside, np.ones((1, self.solved.size), dtype=bool)])[order]
-        self.solver = AlgebraicSolver(_matrix(columns, entries, kept, self.solved.size))
+        black = (self.solved // mask.shape[1] + self.solved % mask.shape[1]) % 2 == 1
+        self.solver = ChessboardSolver(_matrix(columns, entries, kept, self.solved.size), black)
 
     def improve(self, x: Floats, tol: float, cycles: int | None, nested: bool) -> None:
         """Bring x (H, W), in place, nearer to the solution for its own values at mask pixels.

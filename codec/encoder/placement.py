@@ -58,8 +58,19 @@ EFFORTS = {
     3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2, restoration=1),
 }
 DEFAULT_EFFORT = EFFORTS[2]
+SMALL = 10**6 // 3  # samples of a picture whose restoration is quick enough even where it is the heavier one
 STAGE_GROWTH = 0.1  # what needs about a tenth more points than its start has deserves one more stage
 REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another
+
+
+def restoration_version(effort: Effort, samples: int) -> int:
+    """The restoration for a picture of so many samples.
+
+    Version 1 takes five times the work of version 2. On 38 photographs for tuning it lowered the cost in error and bits
+    by 2 % (0 to 4.6 %, at quality 35), worth 3.6 % of their bytes, whatever they show: so what small pictures get of it
+    is not taken from their bytes but from a time that nobody waits for.
+    """
+    return 1 if samples <= SMALL else effort.restoration
 
 
 def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step: float, cost: float = POINT_COST) -> int:
