@@ -67,15 +67,22 @@ def may_pay(plane: np.ndarray, step: float) -> bool:
         return False
     if plane.size <= LARGE:
         return True
-    guess = least = 0.0
-    for top, left in product(*([(side - WINDOW) * (2 * k + 1) // 6 for k in range(3)] for side in plane.shape)):
-        if min(top, left) < 0:
-            return True
-        window = np.ascontiguousarray(plane[top : top + WINDOW, left : left + WINDOW])
-        rival = BarrierRival(window, step, 0)
-        guess += rival.guess()
-        least += rival.least_of_tree()
-    return guess <= HOPELESS * least
+    if min(plane.shape) < WINDOW:
+        return True
+    corners = product(*([(side - WINDOW) * (2 * k + 1) // 6 for k in range(3)] for side in plane.shape))
+    windows = [np.ascontiguousarray(plane[top : top + WINDOW, left : left + WINDOW]) for top, left in corners]
+    left = HOPELESS * sum(least_of_tree(window, step) for window in windows)
+    for window in windows:  # as long as it may still turn out that they cost little enough together
+        guess = BarrierRival(window, step, 0).guess(left)
+        if guess is None:
+            return False
+        left -= guess
+    return True
+
+
+def least_of_tree(plane: np.ndarray, step: float) -> float:
+    """What a tree costs at least."""
+    return BIT_COST * step * step * SURE_BITS * _expected_points(plane, step)
 
 
 class BarrierRival:
@@ -89,17 +96,14 @@ class BarrierRival:
         self._outlines: dict[int, Outline] = {}
         self._refined: dict[int, Outline] = {}
 
-    def least_of_tree(self) -> float:
-        """What a tree costs at least."""
-        return self._bit_cost * SURE_BITS * _expected_points(self._plane, self._step)
-
-    def guess(self) -> float:
-        """What barriers would cost, by a guess."""
-        return self._outline(np.inf).guess
+    def guess(self, ceiling: float) -> float | None:
+        """What barriers would cost, by a guess; None if more than the ceiling."""
+        outline = self._outline(ceiling)
+        return None if outline is None else outline.guess
 
     def cheaper_than_any_tree(self) -> CodedPlane | None:
         """The plane with barriers, where it costs less than a tree can be expected to cost."""
-        ceiling = self.least_of_tree()
+        ceiling = least_of_tree(self._plane, self._step)
         outline = self._outline(ceiling)
         return self._below(outline, ceiling) if outline is not None else None
 
