@@ -86,15 +86,11 @@ def with_residual(channel: np.ndarray, body: bytes, container: Container, number
 
 def holes_of(container: Container) -> Iterator[tuple[Holes, np.ndarray]]:
     """The holes of a file and their masks, one at a time."""
-    count = len(container.sections) - (container.alpha == ALPHA_PLANE)
     for chunk in container.chunks:
         if chunk.type == HOLES:
-            numbers = chunk.planes
-            if max(numbers) >= count or (container.layout != PLANES and len(numbers) != count):
-                raise DinpError("the file is damaged: its holes are in planes that cannot have some")
             shape = (container.height, container.width)
             value, mask = read_holes(chunk.body, container.samples, shape)
-            yield Holes.of(numbers, mask, value), mask
+            yield Holes.of(chunk.planes, mask, value), mask
 
 
 def metadata_of(container: Container) -> Metadata:

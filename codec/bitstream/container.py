@@ -72,7 +72,7 @@ A decoder must reject, before it allocates anything by a size that it read:
 6. an unknown chunk that it must know; chunks that do not go together: a MATTE without alpha 3 or alpha 3 without one;
    LOSSLESS with a section that is not empty, alpha 2 or 3, layout 1, HOLES, RESIDUAL or STEPS; PALETTE without
    LOSSLESS, in another layout than 0, with a sample format other than that of 8 bits or with alpha; a RESIDUAL that
-   names more than one plane.
+   names more than one plane; HOLES that name alpha, or not all planes of layouts 1 and 2.
 
 Only then it decodes the sections, which reject what breaks their own rules. Bytes after the CRC are not allowed:
 they would be taken for it. Every burst of errors of up to 32 bits is detected, and so is every flip of a single bit.
@@ -317,6 +317,10 @@ def _check_together(container: Container) -> None:
             raise DinpError("the file is damaged: only lossless grey pictures of 8 bits can have a palette")
     if any(chunk.type == RESIDUAL and len(chunk.planes) != 1 for chunk in container.chunks):
         raise DinpError("the file is damaged: a residual is that of one plane")
+    planes = tuple(range(len(container.sections) - (container.alpha == ALPHA_PLANE)))
+    for chunk in container.chunks:
+        if chunk.type == HOLES and (chunk.planes != planes if container.colour else max(chunk.planes) > planes[-1]):
+            raise DinpError("the file is damaged: its holes are in planes that cannot have some")
 
 
 def _read_chunks(data: bytes, at: int, end: int, planes: int) -> tuple[list[Chunk], int]:

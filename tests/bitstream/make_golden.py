@@ -1,8 +1,13 @@
-"""Makes the golden files of the current format version; existing files are kept.
+"""Makes the golden files of the current format version; existing files are kept, as they decode for ever.
 
-python tests/bitstream/make_golden.py
+python tests/bitstream/make_golden.py [--anew]
+
+With --anew those that the encoder of today writes otherwise are kept under a name that ends in `_earlier`, as long as
+they decode. Files that no encoder writes, made by hand from such, are those of functions called `with_...`,
+`without_...` and `of_...` below.
 """
 
+import argparse
 import dataclasses
 import warnings
 import zlib
@@ -20,7 +25,7 @@ from dinp.bitstream.section import decode_section, encode_section
 from dinp.bitstream.sidecars import read_steps, steps_body
 
 FOLDER = Path(__file__).parent
-LOSSLESS, STEPS = 0x82, 0xC3
+LOSSLESS, HOLES, RESIDUAL, STEPS = 0x82, 0xC1, 0xC2, 0xC3
 
 
 def sealed(content: bytes) -> bytes:
@@ -47,6 +52,14 @@ def with_own_steps(coded: bytes) -> bytes:
     return pack(dataclasses.replace(parsed, sections=(section,), chunks=(plane_chunk(STEPS, (0,), body),)))
 
 
+def without_residual(coded: bytes) -> bytes:
+    """The file as if it had not to be as exact."""
+    parsed = unpack(coded)
+    assert any(chunk.type == RESIDUAL for chunk in parsed.chunks)
+    chunks = tuple(chunk for chunk in parsed.chunks if chunk.type != RESIDUAL)
+    return pack(dataclasses.replace(parsed, chunks=chunks))
+
+
 def of_wide_samples(samples: np.ndarray) -> bytes:
     """A lossless file that stores the lower bits, as otherwise only those of more than 2^17 values are."""
     chunk = Chunk(LOSSLESS, b"\x03" + _wide(samples.astype(np.int64)))
@@ -56,10 +69,22 @@ def of_wide_samples(samples: np.ndarray) -> bytes:
 
 def with_colour_chunks(coded: bytes) -> bytes:
     """The file with a profile and code points that both say sRGB, as encoders leave out."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes.fromhex("07ea000100010000 00000000")  # the date
     parsed = unpack(coded)
-    chunks = (Chunk(1, zlib.compress(profile, 9)), *parsed.chunks, Chunk(4, b"\x01\x0d\x00\x01"))
+    chunks = (Chunk(1, zlib.compress(bytes(profile), 9)), *parsed.chunks, Chunk(4, b"\x01\x0d\x00\x01"))
     return pack(dataclasses.replace(parsed, chunks=chunks))
+
+
+def squares() -> np.ndarray:
+    """Squares of several sizes and few greys: values that are foretold by matches but for a finer step."""
+    random = np.random.default_rng(2)
+    drawing = np.full((60, 80), 30, dtype=np.uint8)
+    for _ in range(14):
+        side = int(random.choice([3, 4, 6, 9, 14]))
+        y, x = random.integers(1, 60 - side), random.integers(1, 80 - side)
+        drawing[y : y + side, x : x + side] = int(random.choice([90, 93, 96, 99, 200, 203]))
+    return drawing
 
 
 def pictures() -> dict[str, bytes]:
@@ -80,6 +105,13 @@ def pictures() -> dict[str, bytes]:
     real = (photograph[:24, :26, 0] / 100 - 1).astype(np.float32)
     holed = real.copy()
     holed[3:9, 4:12] = np.nan
+    rows, columns = np.mgrid[:140, :150]
+    tiles = np.clip(60 + 0.25 * columns + 0.1 * rows, 0, 255).astype(np.uint8)  # three of four are flat
+    tiles[:124, :124] = data.camera()[100:224, 200:324]
+    rows, columns = np.mgrid[:62, :70]
+    smooth = (100 + 60 * np.sin(columns / 23) * np.cos(rows / 17) + 0.5 * columns).astype(np.uint8)
+    rows, columns = np.mgrid[:41, :50]
+    deep_waves = 3000 + 40 * columns + 900 * np.sin(rows / 9 + columns / 14) + 25 * np.cos(columns * rows / 40)
     few = np.array([[10, 20, 30], [200, 20, 90], [10, 220, 30], [0, 0, 255], [90, 90, 5]], dtype=np.uint8)
 
     tagged = Image.fromarray(photograph[:20, :21])
@@ -102,6 +134,8 @@ def pictures() -> dict[str, bytes]:
             "colour_quality_60": dinp.encode(photograph, quality=60, chroma="420"),
             "colour_444": dinp.encode(photograph, quality=40, chroma="444"),
             "colour_free_mask": dinp.encode(photograph, quality=50, mask=mask),
+            "restored_tiles": dinp.encode(tiles, quality=15),
+            "restored_flat": dinp.encode(smooth, quality=5),
             "one_row": dinp.encode(grey[:1], quality=70),
             "one_column_colour": dinp.encode(photograph[:, :1], quality=70),
             "one_pixel": dinp.encode(grey[:1, :1], quality=70),
@@ -118,11 +152,13 @@ def pictures() -> dict[str, bytes]:
             "barriers": dinp.encode(drawing, quality=50),
             "barriers_shared": dinp.encode(drawing_in_colour, quality=50),
             "barriers_divided": dinp.encode(np.dstack([ramp, 255 - ramp, ramp // 2]), quality=60, chroma="444"),
+            "barriers_matches": dinp.encode(squares(), quality=35),
             "barriers_planes": dinp.encode(np.dstack([drawing, drawing + 30]), planes=True, quality=50),
             # other samples than those of 8 bits, holes, largest errors
             "deep": dinp.encode(deep // 16 * 16, quality=5),
             "deep_signed_lattice": dinp.encode(deep[:16, :17].astype(np.int16) - 5000, quality=50),
             "deep_residual": dinp.encode(deep, quality=50, max_error=50),
+            "deep_unbounded": without_residual(dinp.encode(deep_waves.astype(np.uint16), quality=30)),
             "float_holes_residual": dinp.encode(holed, quality=50, max_error=0.05),
             "float_holes_lattice": dinp.encode(holed[:16, :17], max_error=0.02),
             "colour_residual": dinp.encode(photograph[:20, :21], quality=40, max_error=9),
@@ -144,7 +180,7 @@ def pictures() -> dict[str, bytes]:
         }
 
 
-def errors(good: bytes, barriers: bytes, lossless: bytes) -> dict[str, bytes]:
+def errors(good: bytes, barriers: bytes, lossless: bytes, colour: bytes) -> dict[str, bytes]:
     """Files that must be refused, by name."""
     body, parsed = good[:-4], unpack(good)
     section = parsed.sections[0]
@@ -176,6 +212,8 @@ def errors(good: bytes, barriers: bytes, lossless: bytes) -> dict[str, bytes]:
         "chunk_of_shared_barriers": with_chunk(0xC0, b"\x01"),
         "chunk_of_tiles": with_chunk(0xC5, b"\x01"),
         "chunk_of_no_plane": with_chunk(0xC3, b"\x00\x01\x05"),
+        "holes_of_one_colour": pack(dataclasses.replace(unpack(colour), chunks=(Chunk(HOLES, b"\x02\0\x01"),))),
+        "holes_five_times": sealed(body[:7] + b"\x20" + body[8:10] + b"\xc1\x03\x01\x00\x01" * 5 + b"\0" + body[10:]),
         "matte_without_alpha": with_chunk(0x81, b"\x00"),
         "section_reserved_bit": with_section(bytes([section[0] | 0x80]) + section[1:]),
         "section_shares_nothing": with_section(bytes([section[0] | 3]) + section[1:]),
@@ -195,17 +233,25 @@ def errors(good: bytes, barriers: bytes, lossless: bytes) -> dict[str, bytes]:
 
 def main() -> None:
     """Write what is missing."""
-    (FOLDER / "golden").mkdir(exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--anew", action="store_true", help="also what the encoder of today writes otherwise")
+    anew = parser.parse_args().anew
+    folder = FOLDER / "golden"
+    folder.mkdir(exist_ok=True)
     coded = pictures()
     for name, content in coded.items():
-        if write(FOLDER / "golden" / f"v1.0_{name}.dinp", content):
+        path = folder / f"v1.0_{name}.dinp"
+        if anew and path.exists() and path.read_bytes() != content:
+            for old in folder.glob(f"v1.0_{name}.*"):
+                old.rename(old.with_stem(f"{old.stem}_earlier"))
+        if write(path, content):
             decoded = dinp.decode_array(content)
             if decoded.dtype == np.uint8 and dinp.info(content)["mode"] in ("L", "RGB", "RGBA"):
-                dinp.decode(content).save(FOLDER / "golden" / f"v1.0_{name}.png")
+                dinp.decode(content).save(path.with_suffix(".png"))
             else:
-                np.save(FOLDER / "golden" / f"v1.0_{name}.npy", decoded)
+                np.save(path.with_suffix(".npy"), decoded)
     (FOLDER / "golden_errors").mkdir(exist_ok=True)
-    refused = errors(coded["grey_quality_30_plain"], coded["barriers"], coded["lossless_grey"])
+    refused = errors(coded["grey_quality_30_plain"], coded["barriers"], coded["lossless_grey"], coded["colour_444"])
     for name, content in refused.items():
         write(FOLDER / "golden_errors" / f"v1.0_{name}.dinp", content)
 
