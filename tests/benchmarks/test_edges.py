@@ -1,11 +1,13 @@
 """What is measured of barriers: pictures drawn for tuning, parts left out, and the table of parts."""
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dinp.benchmarks.rd import drawn, edges
+from dinp.benchmarks.rd import drawn, edges, rivals
 from dinp.benchmarks.rd.curves import Measured, Series
 from dinp.benchmarks.rd.smooth import parts_table
 from dinp.encoder import barriers, contour_moves
@@ -44,6 +46,20 @@ def test_leaving_out_is_measured(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "| several values a region | +" in result.output
     assert (tmp_path / "out.json").is_file()
+
+
+def test_the_choice_is_measured_beside_trees_alone(tmp_path, monkeypatch):
+    plane = np.zeros((40, 48), dtype=np.uint8)
+    plane[8:30, 10:40] = 100 + 2 * np.arange(30)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(plane).save(tmp_path / "in" / "ramp.png")
+    monkeypatch.setattr(rivals, "QUALITIES", (60,))
+    result = CliRunner().invoke(rivals.main, [str(tmp_path / "in"), "--output", str(tmp_path / "out.json")])
+    assert result.exit_code == 0, result.output
+    assert "| ramp | 60 | -" in result.output
+    (row,) = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert row["chosen"]["barriers"]
+    assert not row["tree"]["barriers"]
 
 
 def test_parts_of_files_are_told_per_crack_region_and_value():
