@@ -45,6 +45,7 @@ HALVING_LOSS = 8.0  # mean squared error of halved chroma alone from which on wh
 MOST_FOR_ERROR = 3.0
 FAR = 2.0
 SMALL_DRAWING = 1 << 17  # samples
+TINY_DRAWING = 1 << 12  # of which all lower qualities are tried, as that takes no time
 PATIENCE, TRIAL_STEP, MOST_TRIALS = 2, 5.0, 9  # lower qualities that are tried of small drawings
 BAND = 256  # rows that are looked at together; even
 CHROMA = {"auto": None, "420": COLOUR_420, "444": COLOUR_444}
@@ -106,9 +107,10 @@ def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], qualit
     """The best, by error and then by bytes, of a drawing's codings at a quality and lower ones.
 
     Which settings meet the values of a drawing is partly luck. Lower ones are tried until PATIENCE of them in a row are
-    worse; none are where barriers are cheapest, which leave little to luck.
+    worse; of all but the smallest none are where barriers are cheapest, which leave little to luck.
     """
     best, least, worse = None, 0.0, 0
+    large = picture.samples.size > TINY_DRAWING
     for number in range(MOST_TRIALS):
         lower = quality - number * TRIAL_STEP
         if lower < 0 or worse == PATIENCE:
@@ -119,7 +121,7 @@ def _never_worse(picture: Picture, code: Callable[[float], CodedPicture], qualit
             best, least, worse = found, error, 0
         else:
             worse += 1
-        if all(plane.plain is None for plane in found.coded.planes):
+        if large and all(plane.plain is None for plane in found.coded.planes):
             break
     return best
 
