@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dinp.benchmarks.rd.codecs import codecs_named
 from dinp.benchmarks.rd.curves import load_measured
+from dinp.benchmarks.rd.headline import DRAWINGS as DRAWINGS_SET
 from dinp.benchmarks.rd.runs import Results, measure_pending, pictures_in, tasks_of
 from dinp.benchmarks.rd.smooth import HIGH, QUALITIES, smooth_table
 from dinp.benchmarks.rd.tables import markdown
@@ -202,7 +203,7 @@ def run(pictures: Path, out: Path, codecs: tuple[str, ...], qualities: tuple[flo
     """Measure codecs in colour, and write JSON."""
     chosen = codecs_named(codecs)
     tasks = tasks_of(chosen, "colour", pictures_in(pictures), ("psnr",), qualities=qualities, max_bpp=2 * HIGH)
-    results = Results(out, "drawings in colour", chosen, jobs)
+    results = Results(out, DRAWINGS_SET, chosen, jobs)
     measure_pending(tasks, results, jobs)
 
 

@@ -3,7 +3,7 @@
     dinp bench headline benchmarks/results/rd_*.json [--readme README.md]
 
 A row is a set of pictures in one mode, a column another codec, a cell the mean of the pictures' BD-rates in PSNR:
-over 0.05-0.5 bits per pixel, of the set `smooth` as `dinp.benchmarks.rd.smooth` tells.
+over 0.05-0.5 bits per pixel, of the set `smooth` and of drawings in colour as `dinp.benchmarks.rd.smooth` tells.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from dinp.errors import DinpError
 
 ANCHORS = smooth.ANCHORS
 MARKER = "<!-- headline -->"
+DRAWINGS = "drawings in colour"  # the set that `dinp bench drawings` measures
 NOTE = (
     "BD-rate of dinp in PSNR, whole files: negative means that dinp needs fewer bits. *AVIF, PSNR* is AVIF tuned for "
     "PSNR, the strongest; *AVIF* is tuned for looks, as it is by default. In brackets: number of pictures."
@@ -53,8 +54,9 @@ def headline_table(measured: Measured) -> str:
         if own is None:
             continue
         name, curve, low, high = ", ".join(group), curve_of, LOW, HIGH
+        if group[0] in ("smooth", DRAWINGS):
+            curve, low, high, name = smooth.smooth_curve, smooth.LOW, smooth.HIGH, group[0]
         if group[0] == "smooth":
-            curve, low, high = smooth.smooth_curve, smooth.LOW, smooth.HIGH
             own = {path: one for path, one in own.items() if Path(path).stem in smooth.PIECEWISE_SMOOTH}
             name = "disparity, flow, drawings"
         cells = [_mean(own, by_codec.get(anchor, {}), curve, low, high) for anchor in ANCHORS]
