@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: help demo test wheel clean
 
 help:
-	@echo 'make demo   encode and decode a photograph, write demo/demo.png'
+	@echo 'make demo   encode and decode a photograph and a depth map, write demo/demo.png'
 	@echo 'make test   lint, check the format of the code and run the tests'
 	@echo 'make wheel  build a wheel into dist/'
 	@echo 'make clean  remove .venv and everything that these commands made'
