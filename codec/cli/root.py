@@ -11,6 +11,7 @@ HOMES = {
     "decode": ("dinp.cli.decode:decode", "Decode a dinp file to a picture, or many."),
     "info": ("dinp.cli.info:info", "Tell what a dinp file holds."),
     "preview": ("dinp.cli.preview:preview", "Print a preview of a picture in base64."),
+    "view": ("dinp.cli.view:view", "Make a page that decodes dinp files in the browser."),
     "mask": ("dinp.cli.mask:mask", "Choose an inpainting mask for a picture."),
     "bench": ("dinp.cli.bench:bench", "Run a benchmark."),
     "train": ("dinp.cli.train:train", "Train a network, or make what one is trained with."),

@@ -46,6 +46,8 @@ export const NEXT_HISTORY = (() => {
   return table;
 })();
 
+const WORK = 2 ** 23, WORK_PER_BYTE = 2 ** 15;
+
 export class BitDecoder {
   constructor(data) {
     this.data = data;
@@ -53,6 +55,7 @@ export class BitDecoder {
     this.high = 4294967295;
     this.point = 0;
     this.taken = 0;
+    this.work = 0;
     for (let k = 0; k < 4; k++) this.take();
   }
 
@@ -74,8 +77,16 @@ export class BitDecoder {
     return one ? 1 : 0;
   }
 
+  /** Count units of work: a stream may ask for so many by its bytes. */
+  spend(units) {
+    this.work += units;
+    if (this.work > WORK + WORK_PER_BYTE * this.data.length) reject("it asks for more work than its bytes allow");
+  }
+
+  /** Nothing may be left, but bytes without which the work would not be allowed. */
   finish() {
-    if (this.taken < this.data.length + 3) reject("something follows its contours or samples");
+    const needed = this.work > WORK + WORK_PER_BYTE * (this.data.length - 1);
+    if (this.taken < this.data.length + 3 && !needed) reject("something follows its contours or samples");
   }
 }
 

@@ -98,6 +98,11 @@ function planesOf({ layout, alpha, count, width, height, format }) {
   return planes;
 }
 
+/** Whether a plane has four chunks of holes already. */
+function tooOften(planes, before) {
+  return [0, 1, 2, 3, 4].some((p) => (planes >> p) & 1 && before.filter((other) => (other >> p) & 1).length >= 4);
+}
+
 function readChunks(body, file) {
   const chunks = [], seen = new Map();
   for (let type = body.byte(); type; type = body.byte()) {
@@ -108,7 +113,7 @@ function readChunks(body, file) {
       chunk.content = content.data.subarray(1);
     }
     const known = Object.values(CHUNKS).includes(type), before = seen.get(type) ?? [];
-    if (type === CHUNKS.HOLES ? before.length >= 16 : type & 64 ? before.some((planes) => planes & chunk.planes) : known && before.length)
+    if (type === CHUNKS.HOLES ? tooOften(chunk.planes, before) : type & 64 ? before.some((planes) => planes & chunk.planes) : known && before.length)
       reject("a chunk stands there twice");
     seen.set(type, [...before, chunk.planes]);
     chunks.push(checkChunk(chunk, file));

@@ -14,7 +14,7 @@ const SAMPLES = 0, COLOURS = 1, REGIONS = 2;
 export function decodeLossless(content, formats, height, width, report) {
   const reader = new Reader(content), head = reader.byte(), method = head & 3, n = formats.length;
   if (head & 124) reject("reserved bits of its samples are set");
-  const channels = formats.map((format) => new Channel(format, head >> 7 ? readLattice(reader, format) : null));
+  const channels = formats.map((format) => new Channel(format, head >> 7 ? readLattice(reader, format) : null, height * width));
   report.method = ["samples", "colours", "regions", "wide"][method];
   report.lattice = channels.some((channel) => channel.lattice);
   if (method === SAMPLES) {
@@ -39,7 +39,7 @@ function mustOccur(numbers, count) {
 function coloured(reader, channels, height, width, report) {
   if (channels.length < 2) reject("colours of one channel");
   const count = reader.varint() + 1, n = channels.length;
-  if (count > MOST_COLOURS) reject("it has too many colours");
+  if (count > Math.min(MOST_COLOURS, height * width)) reject("it has too many colours");
   const lists = channels.map((channel) => channel.list(reader)), table = reader.bytes(reader.varint());
   const colours = decodeSamples(table, lists.map((list) => list.length), 1, count);
   lists.forEach((list, c) => mustOccur(every(colours, c, n), list.length));
@@ -95,8 +95,8 @@ function storedBits(kind, bits) {
 
 /** A channel whose samples stand for integers (BigInt here: floats of 64 bits need all of them). */
 class Channel {
-  constructor(format, lattice) {
-    Object.assign(this, { format, lattice, bits: storedBits(format.kind, format.bits) });
+  constructor(format, lattice, pixels) {
+    Object.assign(this, { format, lattice, pixels, bits: storedBits(format.kind, format.bits) });
   }
 
   /** Check that an integer stands for a sample. */
@@ -141,7 +141,7 @@ class Channel {
   /** A list of rising values, as samples; as integers if `raw`. */
   list(reader, raw = false) {
     const count = reader.varint() + 1;
-    if (count > MOST_VALUES) reject("it has too many values");
+    if (count > Math.min(MOST_VALUES, this.pixels)) reject("it has too many values");
     const decoder = new BitDecoder(reader.bytes(reader.varint())), values = new ListDecoder(decoder), found = [];
     for (let i = 0, value = 0n; i < count; i++) {
       value = i ? value + values.next() + 1n : values.next();

@@ -2,6 +2,7 @@
 import { clip } from "./common.js";
 import { NEXT_HISTORY, STRETCH, ratio, squash } from "./bits.js";
 
+export const BIT = 4; // units of work
 const LIMIT = 255, RATIO = Array.from({ length: 256 }, (_, n) => ratio(n));
 export const SEEN = Uint8Array.from({ length: 256 }, (_, h) => (h >> 1) % 11 + Math.floor((h >> 1) / 11)); // n0 + n1
 
@@ -40,6 +41,7 @@ export class Mixer {
 
   /** A bit of a kind, for the places `at`, checks `marks`, `rows` of sets and `stageRows`. */
   decode(kind) {
+    this.decoder.spend(BIT);
     const { contexts, kinds, a, b, c } = this.model, { x, at, width, maps, probability, history } = this;
     for (let i = 0; i < contexts; i++) {
       const slot = i * this.places + at[i];

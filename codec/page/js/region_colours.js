@@ -67,6 +67,7 @@ class ColourDecoder {
 
   /** A colour that was seen. */
   old(t, barred) {
+    this.decoder.spend(this.seen);
     const { seen, scores } = this, sums = [0, 0, 0], best = scores.indexOf(Math.min(...scores)), weights = [[], [], []];
     for (let k = 0; k < seen; k++) {
       const m = this.table[this.tableIndex(t, k)], n = this.times[k], shut = barred.has(k);

@@ -1,7 +1,7 @@
 // The kernels in WebAssembly (kernels/*.c), with the interfaces of mixer.js, networks.js and convolution.js.
 import { NEXT_HISTORY, STRETCH, LOGISTIC, ratio } from "./bits.js";
 import { convolve } from "./convolution.js";
-import { Mixer, SEEN } from "./mixer.js";
+import { BIT, Mixer, SEEN } from "./mixer.js";
 import { Network } from "./networks.js";
 import { Features } from "./restoration.js";
 
@@ -68,6 +68,7 @@ class WasmMixer {
   }
 
   decode(kind) {
+    this.decoder.spend(BIT);
     const bit = this.decoder.bit(this.predict(this.state, kind));
     this.update(this.state, bit);
     return bit;

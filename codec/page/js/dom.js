@@ -1,0 +1,8 @@
+// Elements of the page.
+
+/** An element with properties and children; text is never markup. */
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
