@@ -50,8 +50,25 @@ def bundle(name: str) -> str:
     return "\n".join(lines)
 
 
+_TOKEN = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<text>"[^"\n]*"|`[^`]*`)|(?P<space>\s+)|(?P<other>[\w$]+|.)""", re.DOTALL
+)
+
+
 def minified(script: str) -> str:
-    """A script without comments on lines of their own, and indentation: enough, as it is compressed on its way."""
-    script = re.sub(r"/\*\*.*?\*/", "", script, flags=re.DOTALL)
-    lines = (line.strip() for line in script.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
+    """A script without comments and needless blanks: enough, as it is compressed on its way.
+
+    It knows the modules' habits: no regular expressions, no quotes within texts, semicolons where statements end.
+    """
+    out, blank = [""], ""
+    for token in _TOKEN.finditer(script):
+        if token.lastgroup in ("comment", "space"):
+            blank = "\n" if "\n" in token[0] or blank == "\n" else " "
+            continue
+        before, after = out[-1][-1:], token[0][0]
+        words = (before.isalnum() or before in "_$") and (after.isalnum() or after in "_$")
+        if blank and (words or before + after in ("++", "--") or (blank == "\n" and before not in ";{}(,[=&|?:>")):
+            out.append(blank if words or blank == "\n" else " ")
+        out.append(token[0])
+        blank = ""
+    return "".join(out) + "\n"

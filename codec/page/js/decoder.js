@@ -1,11 +1,12 @@
 // A dinp file, decoded: its parts, planes without and with restoration, and the picture.
+import { decodeBeside } from "./beside.js";
 import { PLAIN } from "./formats.js";
 import { CHUNKS, readContainer } from "./container.js";
 import { inpaint } from "./inpaint.js";
 import { convolve } from "./convolution.js";
 import { useKernels } from "./kernels.js";
 import { decodeLossless } from "./lossless.js";
-import { assemble, decodeBeside } from "./picture.js";
+import { assemble } from "./picture.js";
 import { CONVOLUTIONS, restore } from "./restoration.js";
 import { decodeSection } from "./sections.js";
 

@@ -11,9 +11,9 @@ export class Stage {
     this.canvas = make("canvas", { width: report.width, height: report.height });
     this.canvas.setAttribute("aria-label", "decoded picture");
     this.frame = make("div", { className: "frame" }, this.canvas);
-    this.slider = make("input", { type: "range", min: 0, max: 100, value: 0, ariaLabel: "from plain to restored" });
+    this.slider = make("input", { type: "range", min: 0, max: 100, value: 0, ariaLabel: "how far from the left the plain picture is shown" });
     this.slider.addEventListener("input", () => this.draw());
-    this.wipe = make("label", { className: "wipe" }, "plain ", this.slider, " restored");
+    this.wipe = make("label", { className: "wipe" }, "restored ", this.slider, " plain");
     this.element = make("section", {}, this.controls(), this.frame);
     this.place();
   }
