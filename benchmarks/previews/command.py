@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -21,18 +22,27 @@ from PIL import Image
 import dinp
 from dinp.benchmarks.environment import environment, library
 from dinp.benchmarks.rd.metrics import psnr, ssim
-from dinp.benchmarks.rd.page import Shot, heading, page, paragraph, table, viewer
+from dinp.benchmarks.rd.page import Shot, heading, page, painted, paragraph, script_part, table, viewer
 from dinp.benchmarks.rd.tables import Table
 from dinp.benchmarks.speed.decoding import timed
 from dinp.cli.options import PATH
 from dinp.cli.progress import counted
+from dinp.page.node import node, paint
+from dinp.page.painter import gzipped_size, painter
 from dinp.pictures.files import check_output, write_output
 from dinp.previews import LEAST, reduced_to
 
 SIDE, WEBP_SIDE, HASH_SIDE = 128, 16, 100
 SIZES = (200, 500)
 COMPONENTS = (4, 3)  # of BlurHash, as its manual advises; turned for upright pictures
-Preview = tuple[int, Callable[[], np.ndarray]]  # bytes, and what shows it
+
+
+class Preview(NamedTuple):
+    """How many bytes a preview takes, what shows it, and itself if it is dinp's."""
+
+    bytes: int
+    show: Callable[[], np.ndarray]
+    data: bytes | None = None
 
 
 def _enlarged(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
@@ -50,7 +60,7 @@ def _blurhash(image: Image.Image, components: tuple[int, int] = COMPONENTS) -> P
         shown = np.array(codec.decode(text, width, height), dtype=np.uint8)
         return _enlarged(Image.fromarray(shown), image.size)
 
-    return len(text), show
+    return Preview(len(text), show)
 
 
 def _thumbhash(image: Image.Image) -> Preview:
@@ -63,7 +73,7 @@ def _thumbhash(image: Image.Image) -> Preview:
         samples = np.array(rest[0] if len(rest) == 1 else rest, dtype=np.uint8)
         return _enlarged(Image.fromarray(samples.reshape(height, width, 4)), image.size)
 
-    return len(data), show
+    return Preview(len(data), show)
 
 
 def _webp(image: Image.Image, size: int) -> Preview | None:
@@ -76,7 +86,7 @@ def _webp(image: Image.Image, size: int) -> Preview | None:
             best = buffer.getvalue()
     if best is None:
         return None
-    return len(best), lambda: _enlarged(Image.open(io.BytesIO(best)), image.size)
+    return Preview(len(best), lambda: _enlarged(Image.open(io.BytesIO(best)), image.size))
 
 
 def _dinp(image: Image.Image, size: int) -> Preview | None:
@@ -84,7 +94,7 @@ def _dinp(image: Image.Image, size: int) -> Preview | None:
         data = dinp.preview(image, max(size, LEAST))
     except dinp.DinpError:
         return None
-    return len(data), lambda: _enlarged(dinp.decode(data), image.size)
+    return Preview(len(data), lambda: _enlarged(dinp.decode(data), image.size), data)
 
 
 def previews(image: Image.Image) -> dict[str, Preview | None]:
@@ -101,23 +111,26 @@ def previews(image: Image.Image) -> dict[str, Preview | None]:
     return found
 
 
-def measure(path: Path) -> tuple[list[dict], list[Shot]]:
-    """Rows of a picture's previews, and what they show, the original first."""
+def measure(path: Path) -> tuple[list[dict], list[Shot], dict[str, bytes]]:
+    """Rows of a picture's previews, what they show, the original first, and the files of dinp's by name."""
     with Image.open(path) as opened:
         original = reduced_to(opened.convert("RGB"), SIDE)
     wanted = np.asarray(original)
-    rows, shots = [], [Shot("original", wanted, ())]
+    rows, shots, files = [], [Shot("original", wanted, ())], {}
     for name, made in previews(original).items():
         row = {"picture": path.stem, "preview": name, "bytes": None, "psnr": None, "ssim": None, "seconds": None}
+        row["script_ms"] = None
         if made is not None:
-            size, show = made
+            size, show, data = made
             show()
             shown, seconds = timed(show)
             row |= {"bytes": size, "psnr": round(psnr(wanted, shown), 3), "seconds": round(seconds, 4)}
             row["ssim"] = None if (likeness := ssim(wanted, shown)) is None else round(likeness, 4)
+            if data is not None:
+                files[name] = data
             shots.append(Shot(name, shown, (f"{size} bytes, {row['psnr']:.2f} dB",)))
         rows.append(row)
-    return rows, shots
+    return rows, shots, files
 
 
 def summary(rows: list[dict]) -> Table:
@@ -126,16 +139,33 @@ def summary(rows: list[dict]) -> Table:
     for name in dict.fromkeys(row["preview"] for row in rows):
         own = [row for row in rows if row["preview"] == name and row["bytes"] is not None]
         if not own:
-            lines.append((name, "0", *["–"] * 4))
+            lines.append((name, "0", *["–"] * 5))
             continue
+        script = [row["script_ms"] for row in own if row["script_ms"] is not None]
         means = [fmean(row[key] or 0 for row in own) for key in ("bytes", "psnr", "ssim", "seconds")]
         lines.append(
-            (name, str(len(own)), f"{means[0]:.0f}", f"{means[1]:.2f}", f"{means[2]:.3f}", f"{1000 * means[3]:.1f}")
+            (
+                name,
+                str(len(own)),
+                f"{means[0]:.0f}",
+                f"{means[1]:.2f}",
+                f"{means[2]:.3f}",
+                f"{1000 * means[3]:.1f}",
+                f"{fmean(script):.1f}" if script else "–",
+            )
         )
-    head = ("preview", "pictures", "bytes", "PSNR", "SSIM", "decoding, ms")
+    head = ("preview", "pictures", "bytes", "PSNR", "SSIM", "decoding, ms", "script, ms")
     return Table(
         "Previews, enlarged to 128 pixels", head, tuple(lines), "Means over the pictures that have the preview."
     )
+
+
+def add_script_times(rows: list[dict], files: dict[str, bytes]) -> None:
+    """`script_ms` of dinp's previews: the script's milliseconds in Node, where there is one, after the first."""
+    if node() is None:
+        return
+    for name, answer in zip(files, paint(list(files.values())), strict=True):
+        next(row for row in rows if row["preview"] == name)["script_ms"] = round(answer["ms"], 2)
 
 
 @click.command("previews")
@@ -150,18 +180,21 @@ def measure_previews(pictures: tuple[Path, ...], out: Path, html: Path | None, s
     rows, parts = [], []
     with counted("previews", len(pictures)) as one:
         for path in pictures:
-            found, shots = measure(path)
+            found, shots, files = measure(path)
+            add_script_times(found, files)
             rows += found
             if len(parts) < shown:
-                parts.append(viewer(path.stem, shots))
+                parts += [viewer(path.stem, shots), painted(path.stem, files, shots[0].pixels.shape)]
             one()
     means = summary(rows)
     head = {
         "benchmark": "previews",
+        "script_bytes": gzipped_size(),
         **environment(["dinp", "numpy", "pillow", "blurhash", "thumbhash", "scikit-image"]),
     }
     write_output(str(out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)
     click.echo(means.markdown())
+    click.echo(f"\nThe script that paints them: {gzipped_size():,} bytes, gzipped, tables included.")
     if html is not None:
-        whole = [paragraph(means.note), table(means), heading("Side by side"), *parts]
+        whole = [paragraph(means.note), table(means), heading("Side by side"), *parts, script_part(painter())]
         write_output(str(html), page("Previews of few bytes", whole).encode(), force=True)

@@ -5,7 +5,7 @@ Templates, style and script are the files of the folder `templates`; Jinja escap
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -69,6 +69,17 @@ def plots(svgs: Sequence[str]) -> "Markup":
 def table(content: Table) -> "Markup":
     """A table with its title as caption; rows of dinp among other codecs stand out."""
     return _filled("table", table=content)
+
+
+def painted(title: str, files: Mapping[str, bytes], shape: Sequence[int]) -> "Markup":
+    """Previews by name, as elements that a script paints (`script_part`), of a picture of that shape."""
+    texts = {name: base64.b64encode(data).decode("ascii") for name, data in files.items()}
+    return _filled("painted", title=title, texts=texts, height=shape[0], width=shape[1])
+
+
+def script_part(script: str) -> "Markup":
+    """A script of our own, which must not contain the end of its element."""
+    return library("markupsafe").Markup(f"<script>\n{script}</script>")
 
 
 def data_uri(pixels: np.ndarray) -> str:

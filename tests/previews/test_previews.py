@@ -12,6 +12,7 @@ from PIL import Image
 
 import dinp
 from dinp.cli.root import command
+from dinp.page.node import node
 
 
 @pytest.mark.parametrize("size", [100, 200, 500])
@@ -77,4 +78,9 @@ def test_the_benchmark(tmp_path):
     assert rows["dinp, 500 bytes"]["bytes"] <= 500
     assert 10 < rows["BlurHash 4x3"]["psnr"] < 40
     assert "| dinp, 200 bytes | 1 |" in result.stdout
-    assert html.read_text().count("<figure>") == 1 + sum(row["bytes"] is not None for row in rows.values())
+    made = [name for name, row in rows.items() if row["bytes"] is not None]
+    dinps = [name for name in made if name.startswith("dinp")]
+    assert html.read_text().count("<figure>") == 1 + len(made) + len(dinps)
+    assert html.read_text().count("<img data-dinp=") == len(dinps) == 3
+    assert json.loads(out.read_text())["script_bytes"] < 60_000
+    assert all((rows[name]["script_ms"] is None) == (node() is None) for name in dinps)

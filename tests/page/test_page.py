@@ -1,0 +1,122 @@
+"""The page of `dinp view`: what it is made of, and what Chromium shows."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import dinp
+from dinp.cli.root import command
+from dinp.page.browser import Browser, chromium
+from dinp.page.document import needed_versions, page
+
+FOLDER = Path(__file__).parents[1] / "bitstream"
+GOLDEN, ERRORS = FOLDER / "golden", FOLDER / "golden_errors"
+ENDED = "[...document.querySelectorAll('article')].every((a) => ['done', 'failed'].includes(a.dataset.state))"
+COLOUR = "v1.0_colour_quality_10.dinp"
+RESTORED = "v1.0_grey_quality_30.dinp"
+
+
+def embedded(text, name):
+    return json.loads(re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text).group(1))
+
+
+def test_a_page_has_only_the_networks_that_its_files_need():
+    plain = {"a.dinp": (GOLDEN / "v1.0_grey_quality_30_plain.dinp").read_bytes()}
+    restored = {"b.dinp": (GOLDEN / RESTORED).read_bytes(), "c.dinp": b"damaged"}
+    assert needed_versions(plain) == ()
+    (version,) = needed_versions(restored)
+    assert len(page(plain)) < 250_000 < len(page(restored))
+    assert list(embedded(page(restored), "assets")["weights"]) == [str(version)]
+    assert list(embedded(page(plain, versions=(1, 2)), "assets")["weights"]) == ["1", "2"]
+
+
+def test_names_are_never_markup():
+    text = page({'</script><img src="x">.dinp': b"x", "&lt;": b"y"})
+    assert "<img" not in text
+    assert [file["name"] for file in embedded(text, "files")] == ['</script><img src="x">.dinp', "&lt;"]
+
+
+def test_a_page_needs_nothing_else():
+    text = page({})
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text)
+    assert "default-src 'none'" in text
+
+
+def test_the_command(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    path = str(GOLDEN / "v1.0_flat.dinp")
+    target = tmp_path / "page.html"
+    result = CliRunner().invoke(command, ["view", path, "--out", str(target)])
+    assert result.exit_code == 0, result.output
+    assert "no restoration" in result.stderr
+    assert embedded(target.read_text(), "files")[0]["name"] == "v1.0_flat.dinp"
+    assert not opened
+    assert CliRunner().invoke(command, ["view", path, "--out", str(target)]).exit_code == 1
+    result = CliRunner().invoke(command, ["view", path])
+    assert result.exit_code == 0, result.output
+    assert opened == [Path(result.stdout.strip()).as_uri()]
+    Path(result.stdout.strip()).unlink()
+
+
+def canvas(browser, number):
+    """What is on the canvas of a card, (H, W, 4)."""
+    shown = browser.ask(
+        f"""(() => {{
+            const c = document.querySelectorAll('article')[{number}].querySelector('canvas');
+            const copy = Object.assign(document.createElement('canvas'), {{ width: c.width, height: c.height }});
+            const context = copy.getContext('2d', {{ willReadFrequently: true }});
+            context.drawImage(c, 0, 0);
+            const {{ data }} = context.getImageData(0, 0, c.width, c.height);
+            return [c.width, c.height, ...data];
+        }})()"""
+    )
+    return np.array(shown[2:]).reshape(shown[1], shown[0], 4)
+
+
+def same(shown, image):
+    difference = np.abs(shown - np.asarray(image.convert("RGBA")).astype(int))
+    return difference.max() <= 1 and (difference > 0).mean() <= 0.002
+
+
+@pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
+def test_what_chromium_shows(tmp_path):
+    names = [COLOUR, RESTORED, "v1.0_alpha.dinp", "v1.0_lossless_palette.dinp", "v1.0_barriers_divided.dinp"]
+    paths = [GOLDEN / name for name in names]
+    target = tmp_path / "page.html"
+    target.write_text(page({names[0]: paths[0].read_bytes()}, versions=(1, 2)), encoding="utf-8")
+    with Browser() as browser:
+        browser.open(target)
+        browser.choose("#input", [*paths[1:], ERRORS / "v1.0_bit_flip.dinp"])
+        browser.wait_for(f"document.querySelectorAll('article').length === 6 && {ENDED}")
+        states = browser.ask("[...document.querySelectorAll('article')].map((a) => a.dataset.state)")
+        assert states == ["done"] * 5 + ["failed"]
+        assert "checksum" in browser.ask("document.querySelector('[role=alert]').textContent")
+        for number, path in enumerate(paths):
+            shown, wanted = canvas(browser, number), dinp.decode(path.read_bytes())
+            opaque = shown[..., 3] == 255  # canvases keep colours only roughly where they are transparent
+            difference = np.abs(shown - np.asarray(wanted.convert("RGBA")).astype(int))
+            assert difference[opaque].max() <= 1, path
+            assert (difference[opaque] > 0).mean() <= 0.002, path
+            assert difference[..., 3].max() <= 1
+        check_views(browser, paths[1])
+        assert browser.complaints == []
+
+
+def check_views(browser, path):
+    """The slider shows the plain picture, the buttons known pixels and cells."""
+    slide = "s.value = 100; s.dispatchEvent(new Event('input'))"
+    card = "document.querySelectorAll('article')[1]"
+    browser.ask(f"(() => {{ const s = {card}.querySelector('[type=range]'); {slide}; }})()")
+    assert same(canvas(browser, 1), dinp.decode(path.read_bytes(), restore=False))
+    browser.ask(f"{card}.querySelector('[data-view=known]').click()")
+    known = canvas(browser, 1)
+    background = (known[..., :3] == (18, 24, 38)).all(axis=2)
+    assert 0.5 < background.mean() < 1
+    browser.ask(f"{card}.querySelector('[data-view=lines]').click()")
+    assert canvas(browser, 1).shape == (3 * known.shape[0], 3 * known.shape[1], 4)
+    assert str(len(path.read_bytes())) in browser.ask(f"{card}.querySelector('tbody tr:last-child').textContent")
