@@ -1,122 +1,159 @@
-// Inpainting: docs/format.md, section 12. Conjugate gradients whose preconditioner is multigrid on blocks of 2 x 2 pixels
-// (unsmoothed aggregation). Each level has couplings to the right and below, and a diagonal; blocks that a barrier cuts
-// stay one block, which costs some steps, not accuracy.
+// Inpainting: docs/format.md, section 12. Conjugate gradients whose preconditioner is multigrid: unknowns of one region
+// in a block of 2 x 2 become one of the next level (unsmoothed aggregation), so that barriers stay barriers on all levels.
 
 const SMALLEST = 8, MOST_STEPS = 400;
+const OVER = 1.5; // constant blocks underestimate the correction
 
 /**
  * The plane (doubles) that is `known` where that is no NaN, and elsewhere the mean of its neighbours within the plane;
  * `regions` (labels) are not crossed. `accuracy`: in levels of the axis.
  */
 export function inpaint(known, height, width, regions, accuracy) {
-  const fine = finestLevel(known, height, width, regions), u = startingPlane(known, height, width, regions);
-  const unknown = fine.unknown;
-  if (!unknown) return u;
-  const levels = [fine];
-  while (Math.min(levels.at(-1).height, levels.at(-1).width) > 1 && levels.at(-1).height * levels.at(-1).width > SMALLEST) levels.push(coarser(levels.at(-1)));
-  const n = height * width, r = new Float64Array(n), p = new Float64Array(n), q = new Float64Array(n);
-  residual(fine, u, r, known);
+  const u = startingPlane(known, regions), system = systemOf(known, u, height, width, regions), { n } = system.level;
+  if (!n) return u;
+  const levels = [system.level];
+  while (levels.at(-1).n > SMALLEST) {
+    const next = coarser(levels.at(-1));
+    if (next.n === levels.at(-1).n) break; // what is left hangs together no more
+    levels.push(next);
+  }
+  const v = solve(levels, system.residual, accuracy);
+  for (let a = 0; a < n; a++) u[system.pixels[a]] += v[a];
+  return u;
+}
+
+/** Conjugate gradients for the correction, from 0. */
+function solve(levels, r, accuracy) {
+  const { n } = levels[0], v = new Float64Array(n), p = new Float64Array(n), q = new Float64Array(n);
   let z = precondition(levels, r), rho = dot(r, z);
   p.set(z);
-  for (let step = 0; step < MOST_STEPS && rho > 0; step++) {
-    multiply(fine, p, q);
+  // The correction that the preconditioner proposes is about the error that is left.
+  for (let step = 0; step < MOST_STEPS && largest(z) >= accuracy / 8; step++) {
+    multiply(levels[0], p, q);
     const alpha = rho / dot(p, q);
     for (let i = 0; i < n; i++) {
-      u[i] += alpha * p[i];
+      v[i] += alpha * p[i];
       r[i] -= alpha * q[i];
     }
     z = precondition(levels, r);
-    // The correction that the preconditioner proposes is about the error that is left.
-    if (largest(z) < accuracy / 8) break;
     const next = dot(r, z), beta = next / rho;
     rho = next;
     for (let i = 0; i < n; i++) p[i] = z[i] + beta * p[i];
   }
-  return u;
+  return v;
 }
 
-/** Couplings among unknown pixels, and how many neighbours each has. */
-function finestLevel(known, height, width, regions) {
-  const n = height * width, level = newLevel(height, width);
-  level.neighbours = { right: new Uint8Array(n), below: new Uint8Array(n) };
-  level.unknown = 0;
-  const isUnknown = (i) => known[i] !== known[i], joined = (a, b) => !regions || regions[a] === regions[b];
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++) {
-      if (isUnknown(i)) level.unknown++;
-      if (x + 1 < width && joined(i, i + 1)) couple(level, "right", i, i + 1);
-      if (y + 1 < height && joined(i, i + width)) couple(level, "below", i, i + width);
-    }
-  function couple(of, way, a, b) {
-    of.neighbours[way][a] = 1;
-    if (isUnknown(a)) of.diagonal[a]++;
-    if (isUnknown(b)) of.diagonal[b]++;
-    if (isUnknown(a) && isUnknown(b)) of[way][a] = 1;
-  }
-  return level;
-}
-
-function newLevel(height, width) {
-  const n = height * width;
-  return { height, width, right: new Float64Array(n), below: new Float64Array(n), diagonal: new Float64Array(n), u: new Float64Array(n), f: new Float64Array(n) };
-}
-
-/** The Galerkin product with blocks of 2 x 2. */
-function coarser(fine) {
-  const { height, width } = fine, level = newLevel((height + 1) >> 1, (width + 1) >> 1);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++) {
-      const c = (y >> 1) * level.width + (x >> 1);
-      level.diagonal[c] += fine.diagonal[i];
-      if (x & 1) level.right[c] += fine.right[i];
-      else level.diagonal[c] -= 2 * fine.right[i];
-      if (y & 1) level.below[c] += fine.below[i];
-      else level.diagonal[c] -= 2 * fine.below[i];
-    }
-  return level;
-}
-
-/** Known values, elsewhere the value of a pixel near by: a start from which few steps are needed. */
-function startingPlane(known, height, width, regions) {
+/** Known values, elsewhere the last one of the region in raster order: a start from which few steps are needed. */
+function startingPlane(known, regions) {
   const u = Float64Array.from(known), last = new Map();
   const pass = (i) => {
     const key = regions ? regions[i] : 0;
     if (u[i] === u[i]) last.set(key, u[i]);
     else if (last.has(key)) u[i] = last.get(key);
   };
-  for (let i = 0; i < u.length; i++) pass(i);
-  for (let i = u.length - 1; i >= 0; i--) pass(i);
+  if (regions) {
+    for (let i = 0; i < u.length; i++) pass(i);
+    for (let i = u.length - 1; i >= 0; i--) pass(i);
+    return u;
+  }
+  let near = known.find((value) => value === value) ?? 0;
+  for (let i = 0; i < u.length; i++) u[i] === u[i] ? (near = u[i]) : (u[i] = near);
   return u;
 }
 
-/** r = what is missing for each unknown pixel to be the mean of its neighbours, times their number. */
-function residual({ height, width, neighbours }, u, r, known) {
-  r.fill(0);
+/**
+ * The finest level: {level, pixels: where unknowns are, residual: what u lacks}. A level has `n` unknowns with places
+ * `y`, `x` and `region`, a `diagonal`, and couplings to `columns` with `weights`, unknown a's from start[a] on.
+ */
+function systemOf(known, u, height, width, regions) {
+  const numbers = new Int32Array(known.length).fill(-1);
+  let n = 0;
+  for (let i = 0; i < known.length; i++) if (known[i] !== known[i]) numbers[i] = n++;
+  const level = newLevel(n, 4 * n), pixels = new Int32Array(n), residual = new Float64Array(n);
+  let at = 0, a = 0;
+  const meet = (i, j) => {
+    if (regions && regions[i] !== regions[j]) return;
+    level.diagonal[a]++;
+    residual[a] += u[j] - u[i];
+    if (numbers[j] < 0) return;
+    level.columns[at] = numbers[j];
+    level.weights[at++] = 1;
+  };
   for (let y = 0, i = 0; y < height; y++)
     for (let x = 0; x < width; x++, i++) {
-      if (neighbours.right[i]) {
-        const d = u[i + 1] - u[i];
-        r[i] += d;
-        r[i + 1] -= d;
-      }
-      if (neighbours.below[i]) {
-        const d = u[i + width] - u[i];
-        r[i] += d;
-        r[i + width] -= d;
-      }
+      if (numbers[i] < 0) continue;
+      a = numbers[i];
+      pixels[a] = i;
+      level.y[a] = y;
+      level.x[a] = x;
+      if (regions) level.region[a] = regions[i];
+      level.start[a] = at;
+      if (y) meet(i, i - width);
+      if (x) meet(i, i - 1);
+      if (x + 1 < width) meet(i, i + 1);
+      if (y + 1 < height) meet(i, i + width);
     }
-  for (let i = 0; i < r.length; i++) if (known[i] === known[i]) r[i] = 0;
+  level.start[n] = at;
+  return { level, pixels, residual };
 }
 
-function multiply({ width, right, below, diagonal }, p, q) {
-  const n = p.length;
-  for (let i = 0; i < n; i++) {
-    let sum = diagonal[i] * p[i];
-    if (right[i]) sum -= right[i] * p[i + 1];
-    if (below[i]) sum -= below[i] * p[i + width];
-    if (i && right[i - 1]) sum -= right[i - 1] * p[i - 1];
-    if (i >= width && below[i - width]) sum -= below[i - width] * p[i - width];
-    q[i] = sum;
+function newLevel(n, couplings) {
+  return {
+    n, y: new Int32Array(n), x: new Int32Array(n), region: new Int32Array(n), start: new Int32Array(n + 1), diagonal: new Float64Array(n),
+    columns: new Int32Array(couplings), weights: new Float64Array(couplings), u: new Float64Array(n), f: new Float64Array(n), parents: null,
+  };
+}
+
+/** The Galerkin product with aggregates. */
+function coarser(fine) {
+  const count = aggregate(fine), { n, parents, start, columns, weights } = fine, level = newLevel(count, start[n]);
+  const first = new Int32Array(count + 1), members = new Int32Array(n), places = new Int32Array(count).fill(-1);
+  for (let a = 0; a < n; a++) first[parents[a]]++;
+  for (let c = 0; c < count; c++) first[c + 1] += first[c];
+  for (let a = n - 1; a >= 0; a--) members[--first[parents[a]]] = a;
+  let at = 0;
+  for (let c = 0; c < count; c++) {
+    const begin = (level.start[c] = at), from = first[c], to = c + 1 < count ? first[c + 1] : n;
+    level.y[c] = fine.y[members[from]] >> 1;
+    level.x[c] = fine.x[members[from]] >> 1;
+    level.region[c] = fine.region[members[from]];
+    for (let m = from; m < to; m++) {
+      const a = members[m];
+      level.diagonal[c] += fine.diagonal[a];
+      for (let k = start[a]; k < start[a + 1]; k++) {
+        const other = parents[columns[k]];
+        if (other === c) level.diagonal[c] -= weights[k];
+        else if (places[other] >= begin) level.weights[places[other]] += weights[k];
+        else {
+          places[other] = at;
+          level.columns[at] = other;
+          level.weights[at++] = weights[k];
+        }
+      }
+    }
+  }
+  level.start[count] = at;
+  return level;
+}
+
+/** Number the aggregates, as `parents` of a level's unknowns; returns how many there are. */
+function aggregate(level) {
+  const { n, y, x, region } = level, numbers = new Map(), rows = (largest(y) >> 1) + 1, columns = (largest(x) >> 1) + 1;
+  level.parents = new Int32Array(n);
+  for (let a = 0; a < n; a++) {
+    const key = (region[a] * rows + (y[a] >> 1)) * columns + (x[a] >> 1);
+    let number = numbers.get(key);
+    if (number === undefined) numbers.set(key, (number = numbers.size));
+    level.parents[a] = number;
+  }
+  return numbers.size;
+}
+
+function multiply({ n, start, columns, weights, diagonal }, p, q) {
+  for (let a = 0; a < n; a++) {
+    let sum = diagonal[a] * p[a];
+    for (let k = start[a]; k < start[a + 1]; k++) sum -= weights[k] * p[columns[k]];
+    q[a] = sum;
   }
 }
 
@@ -128,16 +165,13 @@ function precondition(levels, r) {
 }
 
 function cycle(levels, l) {
-  const level = levels[l], { u, f } = level;
+  const level = levels[l], { n, u, f, parents } = level, last = l === levels.length - 1;
   u.fill(0);
-  if (l === levels.length - 1) {
-    for (let k = 0; k < 20; k++) {
-      sweep(level, 0), sweep(level, 1), sweep(level, 1), sweep(level, 0);
-    }
+  if (last) {
+    for (let k = 0; k < 20; k++) relax(level);
     return;
   }
-  sweep(level, 0);
-  sweep(level, 1);
+  forward(level);
   const next = levels[l + 1];
   restrict(level, next);
   const wanted = l > 0 && l + 1 < levels.length - 1 ? next.f.slice() : null;
@@ -149,42 +183,40 @@ function cycle(levels, l) {
     cycle(levels, l + 1);
     for (let i = 0; i < left.length; i++) next.u[i] += first[i];
   }
-  for (let y = 0, i = 0; y < level.height; y++)
-    for (let x = 0; x < level.width; x++, i++) if (level.diagonal[i]) u[i] += OVER * next.u[(y >> 1) * next.width + (x >> 1)];
-  sweep(level, 1);
-  sweep(level, 0);
+  for (let a = 0; a < n; a++) u[a] += OVER * next.u[parents[a]];
+  backward(level);
 }
 
-const OVER = 1.5; // constant blocks underestimate the correction
-
-/** f of the next level: the residual, summed over blocks. */
-function restrict(level, next) {
-  const { height, width, right, below, diagonal, u, f } = level;
+/** f of the next level: the residual, summed over aggregates. */
+function restrict({ n, start, columns, weights, diagonal, u, f, parents }, next) {
   next.f.fill(0);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++) {
-      if (!diagonal[i]) continue;
-      let sum = f[i] - diagonal[i] * u[i];
-      if (right[i]) sum += right[i] * u[i + 1];
-      if (below[i]) sum += below[i] * u[i + width];
-      if (x && right[i - 1]) sum += right[i - 1] * u[i - 1];
-      if (y && below[i - width]) sum += below[i - width] * u[i - width];
-      next.f[(y >> 1) * next.width + (x >> 1)] += sum;
-    }
+  for (let a = 0; a < n; a++) {
+    let sum = f[a] - diagonal[a] * u[a];
+    for (let k = start[a]; k < start[a + 1]; k++) sum += weights[k] * u[columns[k]];
+    next.f[parents[a]] += sum;
+  }
 }
 
-/** Gauss-Seidel on the pixels of one colour of the chessboard. */
-function sweep({ height, width, right, below, diagonal, u, f }, colour) {
-  for (let y = 0; y < height; y++)
-    for (let x = (y + colour) & 1, i = y * width + x; x < width; x += 2, i += 2) {
-      if (!diagonal[i]) continue;
-      let sum = f[i];
-      if (right[i]) sum += right[i] * u[i + 1];
-      if (below[i]) sum += below[i] * u[i + width];
-      if (x && right[i - 1]) sum += right[i - 1] * u[i - 1];
-      if (y && below[i - width]) sum += below[i - width] * u[i - width];
-      u[i] = sum / diagonal[i];
-    }
+/** Gauss-Seidel, from the first unknown on or from the last. */
+function forward({ n, start, columns, weights, diagonal, u, f }) {
+  for (let a = 0; a < n; a++) {
+    let sum = f[a];
+    for (let k = start[a]; k < start[a + 1]; k++) sum += weights[k] * u[columns[k]];
+    u[a] = sum / diagonal[a];
+  }
+}
+
+function backward({ n, start, columns, weights, diagonal, u, f }) {
+  for (let a = n - 1; a >= 0; a--) {
+    let sum = f[a];
+    for (let k = start[a]; k < start[a + 1]; k++) sum += weights[k] * u[columns[k]];
+    u[a] = sum / diagonal[a];
+  }
+}
+
+function relax(level) {
+  forward(level);
+  backward(level);
 }
 
 function dot(a, b) {

@@ -55,7 +55,7 @@ export class Stage {
   /** The size at which the canvas is shown. */
   place() {
     const { width, height } = this.report, fit = this.zoom === "fit", small = Math.max(1, Math.floor(480 / Math.max(width, height)));
-    this.canvas.style.width = fit ? (small > 1 ? `${width * small}px` : "auto") : `${width * this.zoom}px`;
+    this.canvas.style.width = `${width * (fit ? small : this.zoom)}px`;
     this.canvas.classList.toggle("fit", fit);
     this.canvas.classList.toggle("crisp", small > 1 || !fit);
     if (this.which) this.which.hidden = this.view === "picture";
@@ -95,7 +95,9 @@ export class Stage {
     const { lines, width, height } = this.planes[this.plane], scale = width * height > 4e6 ? 1 : 3;
     Object.assign(this.canvas, { width: scale * width, height: scale * height });
     context.imageSmoothingEnabled = false;
-    context.globalAlpha = 0.45;
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, scale * width, scale * height);
+    context.globalAlpha = 0.55;
     context.drawImage(this.restored ?? this.plain, 0, 0, scale * width, scale * height);
     context.globalAlpha = 1;
     context.fillStyle = this.report.planes[this.plane].regions === null ? "#e0a03080" : "#ff4030";
