@@ -118,5 +118,5 @@ def check_views(browser, path):
     background = (known[..., :3] == (18, 24, 38)).all(axis=2)
     assert 0.5 < background.mean() < 1
     browser.ask(f"{card}.querySelector('[data-view=lines]').click()")
-    assert canvas(browser, 1).shape == (3 * known.shape[0], 3 * known.shape[1], 4)
+    assert canvas(browser, 1).shape == (2 * known.shape[0], 2 * known.shape[1], 4)
     assert str(len(path.read_bytes())) in browser.ask(f"{card}.querySelector('tbody tr:last-child').textContent")

@@ -90,9 +90,9 @@ export class Stage {
     context.putImageData(new ImageData(known, width, height), 0, 0);
   }
 
-  /** Lines between pixels, at three times the size. */
+  /** Lines between pixels, at twice the size: half of a line is there where it is shown smaller. */
   drawLines(context) {
-    const { lines, width, height } = this.planes[this.plane], scale = width * height > 4e6 ? 1 : 3;
+    const { lines, width, height } = this.planes[this.plane], scale = width * height > 8e6 ? 1 : 2;
     Object.assign(this.canvas, { width: scale * width, height: scale * height });
     context.imageSmoothingEnabled = false;
     context.fillStyle = "#fff";
