@@ -9,6 +9,7 @@ from PIL import Image
 import dinp
 from dinp.page import build, packing
 from dinp.page.bundle import bundle, needed
+from dinp.page.document import needed_versions
 from dinp.page.node import decode, node
 
 GOLDEN = sorted((Path(__file__).parents[1] / "bitstream" / "golden").glob("*.dinp"))
@@ -54,6 +55,10 @@ def test_it_agrees_on_golden_files(decoded, path):
 def test_it_refuses_what_must_be_refused(decoded, path):
     assert isinstance(decoded[path], dinp.DinpError)
     assert len(str(decoded[path])) > 15
+
+
+def test_golden_files_have_both_restorations():
+    assert {version for path in GOLDEN for version in needed_versions({path.name: path.read_bytes()})} == {1, 2}
 
 
 @in_node

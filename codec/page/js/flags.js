@@ -7,6 +7,7 @@ for (let dy = -2; dy <= 2; dy++)
 const PASSES = [[0, 0], [1, 1], [0, 1], [1, 0]];
 const NONE = 0, UNKNOWN = 1, ZERO = 2, ONE = 3;
 const INPUTS = 95, PAD = 2;
+const BATCH = 4096; // cells whose inputs are held at a time
 
 /** Cells of one side: states with a margin of PAD. */
 class Level {
@@ -42,18 +43,32 @@ export function decodeFlags(decoder, model, height, width, from, to, tree) {
 }
 
 function decodePass(decoder, { network, logistic }, levels, pass, height, width) {
-  const level = levels[levels.length - 1], cells = [];
-  for (let y = PASSES[pass][0]; y < level.rows; y += 2)
-    for (let x = PASSES[pass][1]; x < level.columns; x += 2) if (level.states[level.index(y, x)] === UNKNOWN) cells.push([y, x]);
-  const inputs = new Int16Array(cells.length * INPUTS);
-  cells.forEach(([y, x], i) => describe(inputs.subarray(i * INPUTS, (i + 1) * INPUTS), levels, y, x, pass, height, width));
-  const outputs = network.run(inputs, cells.length);
-  cells.forEach(([y, x], i) => {
-    const ones = logistic[clip((outputs[i] + 1) >> 1, -4096, 4095) + 4096];
-    const flag = decoder.bit(clip(ones, 16, 65520));
-    level.states[level.index(y, x)] = ZERO + flag;
-    level.ones += flag;
+  const level = levels[levels.length - 1], cells = cellsOf(level, pass), flags = new Uint8Array(cells.length);
+  for (let from = 0; from < cells.length; from += BATCH) {
+    const some = cells.subarray(from, from + BATCH), inputs = new Int16Array(some.length * INPUTS);
+    some.forEach((cell, i) => {
+      const y = Math.floor(cell / level.columns), x = cell % level.columns;
+      describe(inputs.subarray(i * INPUTS, (i + 1) * INPUTS), levels, y, x, pass, height, width);
+    });
+    const outputs = network.run(inputs, some.length);
+    some.forEach((_, i) => {
+      const ones = logistic[clip((outputs[i] + 1) >> 1, -4096, 4095) + 4096];
+      flags[from + i] = decoder.bit(clip(ones, 16, 65520));
+    });
+  }
+  cells.forEach((cell, i) => { // only now: all inputs of a pass are of the state before it
+    level.states[level.index(Math.floor(cell / level.columns), cell % level.columns)] = ZERO + flags[i];
+    level.ones += flags[i];
   });
+}
+
+/** Cells of a pass that have a flag, as row x columns + column. */
+function cellsOf(level, pass) {
+  const cells = new Int32Array(level.flags);
+  let count = 0;
+  for (let y = PASSES[pass][0]; y < level.rows; y += 2)
+    for (let x = PASSES[pass][1]; x < level.columns; x += 2) if (level.states[level.index(y, x)] === UNKNOWN) cells[count++] = y * level.columns + x;
+  return cells.slice(0, count);
 }
 
 /** The 95 inputs for a cell. */

@@ -19,13 +19,21 @@ function add(name, bytes) {
 function serve() {
   while (queue.length && (idle.length || workers < MOST_WORKERS)) {
     const worker = idle.pop() ?? newWorker();
-    worker.postMessage({ ...queue.shift(), assets });
+    const task = queue.shift();
+    worker.serving = task.id;
+    worker.postMessage({ ...task, assets });
   }
 }
 
 function newWorker() {
   const worker = new Worker(script);
   workers++;
+  worker.onerror = (event) => { // it ended, as where memory is short: another one goes on
+    event.preventDefault();
+    cards.get(worker.serving)?.fail("the browser ended its decoder; there may not be enough memory for this picture");
+    workers--;
+    serve();
+  };
   worker.onmessage = ({ data }) => {
     const card = cards.get(data.id);
     if (data.what !== undefined) return card.progress(data.share, data.what);
@@ -42,7 +50,9 @@ async function take(files) {
     try {
       add(file.name, new Uint8Array(await file.arrayBuffer()));
     } catch (error) {
-      new Card(file.name, 0).fail(`the file cannot be read: ${error.message}`);
+      const card = new Card(file.name, 0);
+      document.getElementById("cards").append(card.element);
+      card.fail(`the file cannot be read: ${error.message}`);
     }
   }
 }

@@ -3,6 +3,7 @@ import { clip, floorDiv, log2Fixed, mulDiv, reject, signedLog } from "./common.j
 
 const DIRECTIONS = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1]];
 const SYMBOLS = 43, INPUTS = 48, HIGHEST = 1 << 18;
+const BATCH = 4096; // values whose inputs are held at a time
 
 /**
  * Decode values. `places` = {y, x, steps, log2Sides, regions or null, first: count of values known beforehand, known:
@@ -84,14 +85,17 @@ class ValueDecoder {
   }
 
   decodePass({ k, half, members }, pass) {
-    const inputs = new Int32Array(members.length * INPUTS), contexts = [];
-    members.forEach((i, row) => contexts.push(this.describe(inputs.subarray(row * INPUTS, (row + 1) * INPUTS), i, k, half, pass)));
-    const outputs = this.model.network.run(inputs, members.length), escapes = [];
-    members.forEach((i, row) => {
-      const symbol = this.symbol(outputs.subarray(row * 9, row * 9 + 9), contexts[row], this.places.steps[i]);
-      this.levels[i] = contexts[row].centre + symbol - 21;
-      if (symbol === 0 || symbol === SYMBOLS - 1) escapes.push([i, symbol ? 1 : -1]);
-    });
+    const contexts = [], escapes = [];
+    for (let from = 0; from < members.length; from += BATCH) {
+      const some = members.slice(from, from + BATCH), inputs = new Int32Array(some.length * INPUTS);
+      some.forEach((i, row) => contexts.push(this.describe(inputs.subarray(row * INPUTS, (row + 1) * INPUTS), i, k, half, pass)));
+      const outputs = this.model.network.run(inputs, some.length);
+      some.forEach((i, row) => {
+        const context = contexts[from + row], symbol = this.symbol(outputs.subarray(row * 9, row * 9 + 9), context, this.places.steps[i]);
+        this.levels[i] = context.centre + symbol - 21;
+        if (symbol === 0 || symbol === SYMBOLS - 1) escapes.push([i, symbol ? 1 : -1]);
+      });
+    }
     this.decoder.excesses(escapes.length).forEach((excess, e) => {
       const [i, sign] = escapes[e], level = this.levels[i] + sign * excess;
       this.levels[i] = clip(level, -HIGHEST - 1, HIGHEST + 1);
