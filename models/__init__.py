@@ -11,7 +11,8 @@ Neither importing this package nor running these models imports torch.
 import importlib
 
 _HOMES = {"learned_mask": "dinp.models.masks.learned"}
-_HOMES |= dict.fromkeys(("load_mask_model", "load_tree_model", "shipped_tree_model"), "dinp.models.weights.predictors")
+_HOMES |= {"load_mask_model": "dinp.models.weights.mask_model"}
+_HOMES |= dict.fromkeys(("load_tree_model", "shipped_tree_model"), "dinp.models.weights.predictors")
 _HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.weights.restoration")
 
 __all__ = [

@@ -24,9 +24,14 @@ from dinp.benchmarks.readme import markdown_table
 from dinp.errors import DinpError
 from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.densification import densification
-from dinp.models.masks.exchange import densification_exchange, global_exchange_seconds, nonlocal_pixel_exchange
-from dinp.models.masks.learned import learned_mask
-from dinp.models.masks.refinement import learned_refined_mask, long_refined_mask
+from dinp.models.masks.exchange import (
+    densification_exchange,
+    global_exchange_seconds,
+    nonlocal_pixel_exchange,
+    settled_pixel_exchange,
+)
+from dinp.models.masks.learned import learned_mask, learned_mask_of_one_pass, learned_plain_mask
+from dinp.models.masks.refinement import fast_refined_mask, learned_refined_mask, long_refined_mask
 from dinp.models.masks.report import TONAL_CYCLES, TONAL_STEPS, mask_worth
 from dinp.models.masks.sparsification import probabilistic_sparsification
 from dinp.models.masks.surrogate import surrogate_mask
@@ -41,8 +46,9 @@ MaskMethod = Callable[[np.ndarray, float, int], np.ndarray]
 
 SPARSIFICATION = "probabilistic sparsification"
 EXCHANGE = "sparsification + pixel exchange"
-SLOW = (SPARSIFICATION, EXCHANGE)
-LEARNED = ("learned", "learned + refinement")
+SETTLED = "sparsification + pixel exchange until it stands still"
+SLOW = (SPARSIFICATION, EXCHANGE, SETTLED)
+LEARNED = ("learned", "learned + fast refinement", "learned + refinement")
 
 
 METHODS: dict[str, MaskMethod] = {
@@ -51,9 +57,13 @@ METHODS: dict[str, MaskMethod] = {
     "analytic": analytic_mask,
     SPARSIFICATION: probabilistic_sparsification,
     EXCHANGE: nonlocal_pixel_exchange,
+    SETTLED: settled_pixel_exchange,
     "densification": densification,
     "densification + exchange": densification_exchange,
     "learned": learned_mask,
+    "learned, one pass": learned_mask_of_one_pass,
+    "learned, for plain values": learned_plain_mask,
+    "learned + fast refinement": fast_refined_mask,
     "learned + refinement": learned_refined_mask,
     "learned + long refinement": long_refined_mask,
     "learned with a surrogate": surrogate_mask,

@@ -21,8 +21,10 @@ from dinp.pictures import files
     "--method",
     default="learned",
     show_default=True,
-    help="random, analytic, learned, learned-surrogate, sparsification, sparsification-exchange, densification, "
-    "densification-exchange, learned-refinement or learned-long-refinement.",
+    help="random, analytic, learned, learned-one-pass, learned-plain, learned-surrogate, sparsification, "
+    "sparsification-exchange, sparsification-settled-exchange, densification, densification-exchange, "
+    "learned-fast-refinement, learned-refinement or learned-long-refinement. learned-plain is for values that are not "
+    "tonally optimised.",
 )
 @click.option(
     "-d",

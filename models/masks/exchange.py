@@ -30,6 +30,10 @@ from dinp.models.masks.sparsification import sparsify
 
 CYCLES = 5  # swaps tried per point
 TRIED = 0.08  # of the points in a batch: far enough from one another to be judged by themselves
+FEWER = 0.03  # of the points in a batch, where the exchange is to stand still: fewer are judged more exactly
+STILL = 0.002  # of the squared error: a round that gains less is the last
+ROUND = 5  # cycles of such a round
+MOST = 100  # cycles
 ROUNDS = 30
 MOVED = 0.1  # of the points in the first round of `exchange`
 
@@ -94,19 +98,66 @@ def exchange(wanted: Wanted, *, start: np.ndarray, rounds: int = ROUNDS) -> Sear
     return move_rounds(wanted.plane, wanted.start(start), wanted.rng, rounds)
 
 
-def swap_batches(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, cycles: float = CYCLES) -> Search:
-    """The search of `nonlocal_pixel_exchange`, batch by batch."""
+@mask_search
+def settled_pixel_exchange(
+    wanted: Wanted, *, start: np.ndarray | None = None, still: float = STILL, most: float = MOST
+) -> Search:
+    """The mask of `nonlocal_pixel_exchange` where more of it gains nothing: the fair opponent of other masks.
+
+    Called as `dinp.models.masks.search.mask_search` says. After five swaps a point it goes on in smaller batches, in
+    rounds of five swaps a point, until a round gains little.
+
+    Parameters
+    ----------
+    start : (H, W) bool, optional
+        The mask to start from, with as many points. Default: probabilistic sparsification, with the same seed.
+    still : float
+        Part of the squared error that a round has to gain, or it is the last.
+    most : float
+        Swaps to try per point of the mask, at most.
+    """
+    if not (0 <= still < 1 and most >= 0):
+        raise DinpError("the least gain must be at least 0 and below 1, and the number of cycles not negative")
+    plane, rng = wanted.plane, wanted.rng
+    if start is not None:
+        return _settled(plane, wanted.start(start), rng, still, most)
+    first = sparsify(plane, wanted.points, rng)
+    return one_after_another(first, 0.05, lambda mask: _settled(plane, mask, rng, still, most))
+
+
+def _settled(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, still: float, most: float) -> Search:
+    for _, best in swap_batches(plane, mask, rng, min(CYCLES, most)):
+        mask = best
+        yield 0.0, mask
+    cycles, before = float(CYCLES), float(np.sum((plane - inpainted(mask, plane)) ** 2))
+    while cycles < most:
+        for _, best in swap_batches(plane, mask, rng, min(ROUND, most - cycles), FEWER):
+            mask = best
+            yield cycles / most, mask
+        cycles += ROUND
+        now = float(np.sum((plane - inpainted(mask, plane)) ** 2))
+        if now >= (1 - still) * before:
+            break
+        before = now
+    yield 1.0, mask
+
+
+def swap_batches(
+    plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, cycles: float = CYCLES, share: float = TRIED
+) -> Search:
+    """The search of `nonlocal_pixel_exchange`, batch by batch, each of a share of the points."""
     points = np.count_nonzero(mask)
-    batches = int(np.ceil(cycles / TRIED))
-    tried = max(1, round(TRIED * points))
+    batches = int(np.ceil(cycles / share))
+    tried = max(1, round(share * points))
     if points == mask.size:
         batches = 0
     reconstruction = inpainted(mask, plane)
+    cells = voronoi(mask) if batches else None
     for batch in range(batches):
         yield batch / batches, mask
         error = (plane - reconstruction) ** 2
-        leaving = _drawn(removal_costs(mask, reconstruction), -1.0, tried, rng)
-        pixels, want = worst_pixels(error, mask, noise=rng.random(mask.shape) ** -0.6)
+        leaving = _drawn(removal_costs(mask, reconstruction, cells), -1.0, tried, rng)
+        pixels, want = worst_pixels(error, mask, noise=rng.random(mask.shape) ** -0.6, cells=cells)
         entering = pixels[_drawn(want, 1.0, tried, rng)]
         leaving = np.flatnonzero(mask)[leaving]
         trial = _swapped(mask, leaving, entering)
@@ -126,6 +177,7 @@ def swap_batches(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, 
             result = inpainted(trial, plane, start=reconstruction)
             if np.sum((plane - result) ** 2) < np.sum(error):
                 mask, reconstruction = trial, result
+                cells = voronoi(mask)
                 break
             count //= 2
     yield 1.0, mask
@@ -155,13 +207,15 @@ def move_rounds(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, r
     yield 1.0, mask
 
 
-def removal_costs(mask: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+def removal_costs(
+    mask: np.ndarray, reconstruction: np.ndarray, cells: tuple[np.ndarray, int] | None = None
+) -> np.ndarray:
     """What removing each point would roughly cost: its cell's area times its curvature squared, (n,) in raster order.
 
     Removing a point changes the reconstruction there by its Laplacian times a factor that varies little, and changes
-    all of the cell in proportion.
+    all of the cell in proportion. `cells` is what `voronoi` gives for the mask, where it is known already.
     """
-    cell, count = voronoi(mask)
+    cell, count = voronoi(mask) if cells is None else cells
     return np.bincount(cell, minlength=count) * curvature(reconstruction)[mask] ** 2
 
 

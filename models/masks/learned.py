@@ -1,11 +1,19 @@
-"""The mask of the shipped mask network: one forward pass, no search."""
+"""Masks of the shipped mask network, without any inpainting: in several passes, or in one.
+
+In each pass the network is told the points that are placed already, and says where the others should be; the most
+confident of them are placed. So later points know what earlier ones left to do, which confidences of one pass cannot.
+"""
 
 from functools import cache
 
 import numpy as np
 
-from dinp.models.masks.binarise import binarise
-from dinp.models.weights.predictors import MaskModel, load_mask_model
+from dinp.errors import DinpError
+from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise, point_count, repaired, scaled
+from dinp.models.masks.mass_eating import mass_eating
+from dinp.models.weights.mask_model import MaskModel, load_mask_model
+
+PASSES = 4
 
 
 @cache
@@ -13,9 +21,51 @@ def _shipped_mask_model() -> MaskModel:
     return load_mask_model()
 
 
-def learned_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
-    """The mask of the shipped mask network: its confidences, binarised.
+def learned_mask(
+    image: np.ndarray, density: float, seed: int = 0, *, passes: int = PASSES, model: MaskModel | None = None
+) -> np.ndarray:
+    """The mask of the mask network in several passes, for known values that are tonally optimised.
 
-    Takes and returns what the methods of `dinp.models.masks.analytic` do.
+    Parameters
+    ----------
+    image, density, seed
+        As for `dinp.models.masks.analytic.random_mask`; the seed breaks ties only.
+    passes : int
+        Forward passes of the network, at least 1; each places as many points.
+    model : MaskModel, optional
+        Default: the shipped one.
+
+    Returns
+    -------
+    (H, W) bool, with exactly round(density * H * W) points, at least 1.
+
+    Raises
+    ------
+    DinpError
+        The image or the density is out of range, there are no passes, or the network can be told nothing.
     """
-    return binarise(_shipped_mask_model()(image, density), density=density, seed=seed)
+    if passes < 1:
+        raise DinpError(f"a mask takes at least one pass, not {passes}")
+    confidences = (_shipped_mask_model() if model is None else model).of(image, density)
+    shape = np.shape(image)
+    points = point_count(density, shape)
+    mask, placed = np.zeros(shape, dtype=bool), 0
+    for k in range(min(passes, points)):
+        c = scaled(confidences(mask if k else None).astype(np.float64), points - placed)
+        c[mask] = 0
+        mask |= mass_eating(c, points - placed, round(points * (k + 1) / passes) - placed)
+        placed = np.count_nonzero(mask)
+    return repaired(mask, c, points, np.random.default_rng(seed))
+
+
+def learned_mask_of_one_pass(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+    """The mask of the mask network in one pass: a fourth of the time. As `learned_mask` otherwise."""
+    return learned_mask(image, density, seed, passes=1)
+
+
+def learned_plain_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+    """The mask of the mask network for known pixels that keep the picture's own values; as `learned_mask` otherwise.
+
+    In one pass, by error diffusion.
+    """
+    return binarise(_shipped_mask_model()(image, density), density=density, seed=seed, method=ERROR_DIFFUSION)

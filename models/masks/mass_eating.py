@@ -28,7 +28,7 @@ def _places(reach: int) -> tuple[np.ndarray, np.ndarray]:
     return y.ravel()[order].astype(np.int32), x.ravel()[order].astype(np.int32)
 
 
-def mass_eating(confidence: np.ndarray, points: int) -> np.ndarray:
+def mass_eating(confidence: np.ndarray, points: int, first: int | None = None) -> np.ndarray:
     """Points where confidence is, at most `points`: fewer where it is used up before.
 
     Parameters
@@ -36,6 +36,8 @@ def mass_eating(confidence: np.ndarray, points: int) -> np.ndarray:
     confidence : (H, W) float64
         Non-negative, with `points` as its sum.
     points : int
+    first : int, optional
+        Stop after so many of the points, the most confident ones.
 
     Returns
     -------
@@ -45,16 +47,14 @@ def mass_eating(confidence: np.ndarray, points: int) -> np.ndarray:
     reach = int(np.ceil(REACH * np.sqrt(confidence.size / max(1, points))))
     dy, dx = _places(min(reach, 2 * max(height, width)))
     mass = np.array(confidence, dtype=np.float64, order="C")
-    order = np.argsort(-mass.ravel(), kind="stable")
     mask = np.zeros(confidence.shape, dtype=np.uint8)
     eat = _eat_mass if kernels is None else kernels.eat_mass
-    eat(mass, order, dy, dx, mask, height, width, points)
+    eat(mass, dy, dx, mask, height, width, points if first is None else min(first, points))
     return mask.view(np.bool_)
 
 
 def _eat_mass(
     mass: np.ndarray,
-    order: np.ndarray,
     dy: np.ndarray,
     dx: np.ndarray,
     mask: np.ndarray,
@@ -64,6 +64,7 @@ def _eat_mass(
 ) -> int:
     """What the kernel of this name does, pixel by pixel: sets `mask`, eats `mass`, returns the number of points."""
     mass_of, known = mass.ravel(), mask.ravel()
+    order = np.argsort(-mass_of, kind="stable")
     touched = np.zeros(mass.size, dtype=bool)
     heap: list[tuple[float, int]] = []
     count = following = 0

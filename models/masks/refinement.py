@@ -13,6 +13,7 @@ from dinp.models.masks.search import Search, Wanted, inpainted, mask_search, vor
 SHARE = 1.0
 MOVES = (0.07, 0.1, 0.02, 0.03, 0.005)  # of the points, in each round, at 10 % density: few follow many, and mend
 FEWER_MOVES = 0.25  # exponent: at a lower density the network's mask is farther from the best
+FAST_MOVES = (0.08, 0.05, 0.015)  # of the points, in each of a few rounds, at 10 % density
 LONG = 40  # rounds
 LONG_MOVES = (0.084, 0.004)  # of the points, in the first round and after the last
 
@@ -65,8 +66,20 @@ def default_moves(density: float) -> tuple[float, ...]:
     Chosen on 41 pictures for tuning, by PSNR after tonal optimisation: 0.02 dB better at 1 to 5 % and 0.04 dB at 10 %
     than a tenth in each of the first three rounds.
     """
-    factor = min(2.0, (0.1 / density) ** FEWER_MOVES)
-    return tuple(factor * move for move in MOVES)
+    return tuple(_factor(density) * move for move in MOVES)
+
+
+def _factor(density: float) -> float:
+    return min(2.0, (0.1 / density) ** FEWER_MOVES)
+
+
+def fast_refined_mask(image: np.ndarray, density: float, seed: int = 0, **options: object) -> np.ndarray:
+    """The mask of the network, corrected by three inpaintings: the least that pays.
+
+    Takes, returns and raises what `learned_refined_mask` does.
+    """
+    factor = _factor(density) if 0 < density <= 1 else 1.0
+    return learned_refined_mask(image, density, seed, moves=tuple(factor * move for move in FAST_MOVES), **options)
 
 
 def long_refined_mask(

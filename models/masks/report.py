@@ -20,8 +20,10 @@ ERROR_GAIN = 4  # in pictures of the error
 _SEARCHES = {
     "sparsification": "dinp.models.masks.sparsification:probabilistic_sparsification",
     "sparsification-exchange": "dinp.models.masks.exchange:nonlocal_pixel_exchange",
+    "sparsification-settled-exchange": "dinp.models.masks.exchange:settled_pixel_exchange",
     "densification": "dinp.models.masks.densification:densification",
     "densification-exchange": "dinp.models.masks.exchange:densification_exchange",
+    "learned-fast-refinement": "dinp.models.masks.refinement:fast_refined_mask",
     "learned-refinement": "dinp.models.masks.refinement:learned_refined_mask",
     "learned-long-refinement": "dinp.models.masks.refinement:long_refined_mask",
 }
@@ -29,6 +31,8 @@ _METHODS = {
     "random": "dinp.models.masks.analytic:random_mask",
     "analytic": "dinp.models.masks.analytic:analytic_mask",
     "learned": "dinp.models.masks.learned:learned_mask",
+    "learned-one-pass": "dinp.models.masks.learned:learned_mask_of_one_pass",
+    "learned-plain": "dinp.models.masks.learned:learned_plain_mask",
     "learned-surrogate": "dinp.models.masks.surrogate:surrogate_mask",
 }
 METHODS = (*_METHODS, *_SEARCHES)

@@ -177,7 +177,11 @@ def voronoi(mask: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def worst_pixels(
-    error: np.ndarray, mask: np.ndarray, noise: np.ndarray | None = None, exponent: float = AREA_EXPONENT
+    error: np.ndarray,
+    mask: np.ndarray,
+    noise: np.ndarray | None = None,
+    exponent: float = AREA_EXPONENT,
+    cells: tuple[np.ndarray, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The unknown pixel of the largest error in each Voronoi cell, and how much the cell wants a point.
 
@@ -201,7 +205,7 @@ def worst_pixels(
         Sum of the squared errors in each pixel's cell, over the cell's area to the power `exponent`. At equal error a
         small cell gains more: on pictures for tuning 0.3 gains 0.1 to 0.15 dB after tonal optimisation against 0.
     """
-    cell, count = voronoi(mask)
+    cell, count = voronoi(mask) if cells is None else cells
     flat = error.ravel()
     energy = np.bincount(cell, flat, count)
     area = np.bincount(cell, minlength=count)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dinp.models.masks.binarise import ERROR_DIFFUSION, best_of_samples, binarise
 from dinp.models.weights.files import shipped
-from dinp.models.weights.predictors import MaskModel, load_mask_model
+from dinp.models.weights.mask_model import MaskModel, load_mask_model
 
 
 def surrogate_mask(image: np.ndarray, density: float, seed: int = 0, *, samples: int = 0) -> np.ndarray:

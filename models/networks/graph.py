@@ -93,14 +93,14 @@ class Graph:
         """1 where a field is above 0, elsewhere 0."""
         return self.node("Cast", self.node("Greater", x, self.constant([0.0])), to=TensorProto.FLOAT)
 
-    def block(self, x: str, name: str, tape: list[str] | None = None) -> str:
+    def block(self, x: str, name: str, tape: list[str] | None = None, output: str | None = None) -> str:
         """A residual block, if there is one; where its rectified features are positive goes on the tape."""
         if f"{name}.first.weight" not in self.shapes:
             return x
         y = self.convolution(self.node("Relu", x), f"{name}.first")
         if tape is not None:
             tape += [self.positive(x), self.positive(y)]
-        return self.node("Add", self.convolution(self.node("Relu", y), f"{name}.second"), x)
+        return self.node("Add", self.convolution(self.node("Relu", y), f"{name}.second"), x, name=output)
 
     def model(self, inputs: Mapping[str, list[int | str]], outputs: Mapping[str, list[int | str]]) -> onnx.ModelProto:
         """The graph between inputs and outputs of some shapes, float32 all."""

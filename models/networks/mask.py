@@ -4,9 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.networks.unet import UNet, standardised
+from dinp.models.networks.shares import GAIN
+from dinp.models.networks.unet import STRIDES, UNet, padded, standardised
 
 DENSITIES = (0.005, 0.15)
+PLACED = -60.0  # logit of a pixel that is a point already: no confidence in float32
 
 
 class MaskNetwork(nn.Module):
@@ -20,6 +22,21 @@ class MaskNetwork(nn.Module):
     -----
     The trunk's finest features (one vector per 2x2 pixels) are unfolded to pixels and refined by two convolutions at
     full resolution next to the plane itself, since at equal density the exact position of a known pixel matters.
+
+    A network with `passes` can be told the points that are placed already, and answers for the others: the input of
+    every later pass of `dinp.models.masks.learned`. It sees them at full resolution, at the stem, and at every scale as
+    their number over the expected one; without any, all of this is 0 and it is the network of one pass.
+
+    Parameters
+    ----------
+    widths : 5 ints
+        Channels at strides 2, 4, 8, 16 and 32.
+    refine : int
+        Channels at full resolution.
+    densities : (low, high)
+        Range of densities the network is conditioned on.
+    passes : bool
+        Whether the network can be told points.
     """
 
     def __init__(
@@ -27,23 +44,32 @@ class MaskNetwork(nn.Module):
         widths: tuple[int, ...] = (32, 32, 48, 48, 32),
         refine: int = 16,
         densities: tuple[float, float] = DENSITIES,
+        passes: bool = False,
     ) -> None:
         super().__init__()
         self.config = {"widths": list(widths), "refine": refine, "densities": list(densities)}
-        self.trunk = UNet(tuple(widths), tuple(densities))
+        self.config |= {"passes": True} if passes else {}
+        self.trunk = UNet(tuple(widths), tuple(densities), hinted=passes, placed=passes)
         self.unfold = nn.Conv2d(widths[0], 4 * refine, 1)
         self.first = nn.Conv2d(refine + 1, refine, 3, padding=1)
         self.second = nn.Conv2d(refine, 1, 3, padding=1)
+        self.tell = nn.Conv2d(1, refine, 3, padding=1, bias=False) if passes else None
+        if passes:  # what is placed changes nothing before it is trained
+            for layer in (self.tell, self.trunk.tell, *self.trunk.hint):
+                nn.init.zeros_(layer.weight)
 
-    def logits(self, plane: Tensor, density: Tensor) -> Tensor:
-        """Logits before the exact-mean layer: (B, 1, H, W) in, (B, 1, H, W) out."""
+    def logits(self, plane: Tensor, density: Tensor, placed: Tensor | None = None) -> Tensor:
+        """Logits before the exact-mean layer: (B, 1, H, W) in, (B, 1, H, W) out; `placed` as for `forward`."""
         height, width = plane.shape[-2:]
-        finest = self.trunk(plane, density)[0]
+        told, counts = (None, None) if placed is None else (GAIN * placed, shares(placed, density))
+        finest = self.trunk(plane, density, counts, told)[0]
         x = functional.pixel_shuffle(self.unfold(functional.relu(finest)), 2)[:, :, :height, :width]
         x = self.first(torch.cat((functional.relu(x), standardised(plane).to(x.dtype)), dim=1))
+        if told is not None:
+            x = x + self.tell(told)
         return self.second(functional.relu(x))
 
-    def forward(self, plane: Tensor, density: Tensor) -> Tensor:
+    def forward(self, plane: Tensor, density: Tensor, placed: Tensor | None = None) -> Tensor:
         """Confidences.
 
         Parameters
@@ -53,12 +79,32 @@ class MaskNetwork(nn.Module):
         density : (B,) float tensor
             Wanted mean confidence, in (0, 1). The network is conditioned on it clamped to `densities`; the mean is
             exact all the same.
+        placed : (B, 1, H, W) float tensor, optional
+            1 where a point is already, 0 elsewhere. The confidences are then those of the points that are missing: 0
+            where one is, of the mean that the others leave of the density.
 
         Returns
         -------
         (B, 1, H, W) float32 tensor
         """
-        return exact_mean(self.logits(plane, density), density)
+        logits = self.logits(plane, density, placed)
+        return exact_mean(logits, density) if placed is None else rest(logits, density, placed)
+
+
+def shares(placed: Tensor, density: Tensor) -> list[Tensor]:
+    """How many of the points expected in cells of side 2 to 32 are placed, as in `dinp.models.networks.shares`."""
+    field = padded(placed, mode="constant") / density.view(-1, 1, 1, 1)
+    found = []
+    for _ in STRIDES:
+        field = functional.avg_pool2d(field, 2)
+        found.append(GAIN * field / (1 + field))
+    return found
+
+
+def rest(logits: Tensor, density: Tensor, placed: Tensor) -> Tensor:
+    """Confidences of the missing points, float32: 0 where a point is placed, their mean what is left of the density."""
+    left = (density - placed.mean(dim=(1, 2, 3))).clamp_min(1e-9)
+    return exact_mean(logits.float().masked_fill(placed > 0, PLACED), left)
 
 
 def exact_mean(logits: Tensor, density: Tensor, steps: int = 60) -> Tensor:

@@ -44,13 +44,21 @@ class UNet(nn.Module):
         Range of densities the network is conditioned on; others are clamped to it.
     hinted : bool
         Whether every scale takes one more input channel, see `forward`.
+    placed : bool
+        Whether the stem sees the points that are placed already, see `forward`.
 
     References
     ----------
     O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015.
     """
 
-    def __init__(self, widths: tuple[int, ...], densities: tuple[float, float], hinted: bool = False) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        densities: tuple[float, float],
+        hinted: bool = False,
+        placed: bool = False,
+    ) -> None:
         super().__init__()
         low, high = math.log(densities[0]), math.log(densities[1])
         self.centre, self.spread, self.low, self.high = (low + high) / 2, (high - low) / 2, low, high
@@ -61,8 +69,11 @@ class UNet(nn.Module):
         self.hint = nn.ModuleList(nn.Conv2d(1, width, 1, bias=False) for width in widths if hinted)
         self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        self.tell = nn.Conv2d(4, widths[0], 3, padding=1, bias=False) if placed else None
 
-    def forward(self, plane: Tensor, density: Tensor, hints: list[Tensor] | None = None) -> list[Tensor]:
+    def forward(
+        self, plane: Tensor, density: Tensor, hints: list[Tensor] | None = None, placed: Tensor | None = None
+    ) -> list[Tensor]:
         """Features of a plane at every stride.
 
         Parameters
@@ -73,6 +84,8 @@ class UNet(nn.Module):
             Wanted density, known pixels per pixel.
         hints : list of 5 tensors (B, 1, H' / stride, W' / stride), if the trunk is hinted
             One more input channel per scale.
+        placed : (B, 1, H, W) float tensor, if the trunk is told the points that are placed
+            1 where one is, elsewhere 0.
 
         Returns
         -------
@@ -86,6 +99,8 @@ class UNet(nn.Module):
         # log density and its square as constant input channels of every scale, written as a bias
         condition = torch.stack((level, level * level), dim=1).to(x.dtype)
         x = self.stem(functional.pixel_unshuffle(x, 2))
+        if placed is not None:
+            x = x + self.tell(functional.pixel_unshuffle(padded(placed, mode="constant"), 2))
         features = []
         for i, encode in enumerate(self.encode):
             x = self.down[i - 1](x) if i else x
@@ -101,10 +116,10 @@ class UNet(nn.Module):
         return features
 
 
-def padded(plane: Tensor) -> Tensor:
-    """Planes (B, 1, H, W) continued below and to the right by their last pixels to multiples of 32."""
+def padded(plane: Tensor, mode: str = "replicate") -> Tensor:
+    """Planes (B, 1, H, W) continued below and to the right, by their last pixels or by 0, to multiples of 32."""
     height, width = plane.shape[-2:]
-    return functional.pad(plane, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+    return functional.pad(plane, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode=mode)
 
 
 def standardised(plane: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from dinp.models.masks.refinement import long_refined_mask
 from dinp.models.training import data as labels
 from dinp.models.training.data import dihedral, grey
 from dinp.models.training.restoration_data import pictures
-from dinp.models.weights.predictors import load_mask_model
+from dinp.models.weights.mask_model import load_mask_model
 
 DENSITIES = (0.008, 0.14)  # of the labels, log-uniform
 

@@ -270,12 +270,14 @@ class Run:
         steps: int | None,
         every: float,
         peak: float = 1.0,
+        warm: int | None = None,
         progress: Callable[[str], object] | None = None,
     ) -> "Run":
         """Train until the time or the steps are used up; checkpoints, and rows of the curve, every so many seconds.
 
         `one_step` is given the done fraction and the learning rate; `measure` makes figures of what the steps since the
-        last time returned; `progress` is told them, by default on standard error.
+        last time returned; `progress` is told them, by default on standard error. The learning rate rises for `warm`
+        steps, by default `WARM_UP`.
         """
         begin, last = time.monotonic() - self.seconds, time.monotonic()
         recent: list[T] = []
@@ -297,7 +299,7 @@ class Run:
             if rank() == 0 and recent and time.monotonic() - last >= every:
                 report()
                 last = time.monotonic()
-            rate = peak * learning_rate(self.step, fraction)
+            rate = peak * learning_rate(self.step, fraction, warm)
             recent.append(one_step(fraction, rate))
             self.step += 1
         if rank() == 0 and recent:
@@ -323,15 +325,15 @@ def _moving_average(average: Tensor, latest: Tensor, number: Tensor | int) -> Te
     return average.lerp(latest, 1 - decay)
 
 
-def learning_rate(step: int, fraction: float) -> float:
+def learning_rate(step: int, fraction: float, warm: int | None = None) -> float:
     """Linear warm-up, then a cosine from the peak to 1 % of it over the done fraction of the budget."""
     cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
-    return LEARNING_RATE * warm_up(step) * cosine
+    return LEARNING_RATE * warm_up(step, warm) * cosine
 
 
-def warm_up(step: int) -> float:
+def warm_up(step: int, steps: int | None = None) -> float:
     """Factor on the learning rate, from near 0 to 1 over the first steps."""
-    return min(1.0, (step + 1) / WARM_UP)
+    return min(1.0, (step + 1) / (steps or WARM_UP))
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:

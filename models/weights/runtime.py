@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
 
 GRADIENT = "_gradient"
+PARTS, LATER = ("fine", "coarse", "last"), "later_"  # of the mask network, and its later passes: `unet_graph`
 _ERRORS_ONLY = 3
 LARGE = 1 << 20  # numbers of an input: what such runs need is not kept for others
 _locks = {"make": Lock(), "run": Lock()}
@@ -87,7 +88,8 @@ class OnnxNetwork:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the cores
         try:
             graph = graph_of(self.graph, self._weights)
-            options.add_external_initializers(list(self._values), list(self._values.values()))
+            values = {name: value for name, value in self._values.items() if _names(graph, name)}
+            options.add_external_initializers(list(values), list(values.values()))
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except DinpError:
             raise
@@ -99,6 +101,14 @@ class OnnxNetwork:
         from onnxruntime import OrtValue
 
         return {name: OrtValue.ortvalue_from_numpy(array) for name, array in self._weights.arrays.items()}
+
+
+def _names(graph: bytes, weight: str) -> bool:
+    """Whether a graph takes a weight: a part of a network takes some, and the runtime refuses others.
+
+    Looks for the field `name` (8, of bytes) of a TensorProto, as protobuf writes it.
+    """
+    return bytes((8 << 3 | 2, len(weight))) + weight.encode() in graph
 
 
 @cache
@@ -119,7 +129,11 @@ def graph_of(name: str, weights: Weights) -> bytes:
     DinpError
         The graph cannot be read, or has to be made, which needs the package onnx.
     """
-    if weights.config == shipped_config(name.removesuffix(GRADIENT)):
+    network = "mask" if name.startswith("mask_") else name.removesuffix(GRADIENT)
+    # the first pass is alike in mask networks of one pass and of several
+    apart = {"passes"} if network == "mask" and not name.startswith(f"mask_{LATER}") else set()
+    one, other = ({k: v for k, v in c.items() if k not in apart} for c in (weights.config, shipped_config(network)))
+    if one == other:
         return shipped(f"{name}.onnx").read_bytes()
     try:
         from dinp.models.weights.export import graph_for

@@ -17,7 +17,7 @@ from dinp.models.networks.inpainting_layer import LARGEST, inpaint
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data, run, surrogate_batches, surrogate_validation, train, train_solver
 from dinp.models.weights.hub import load_network
-from dinp.models.weights.predictors import load_mask_model
+from dinp.models.weights.mask_model import load_mask_model
 
 
 def tensor(*planes):

@@ -17,7 +17,7 @@ from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residu
 from dinp.models.training import run, surrogate_batches, surrogate_validation, train_surrogate
 from dinp.models.training.surrogate_losses import masked_inpainting_loss, residual_loss, unevenness
 from dinp.models.weights.hub import load_network
-from dinp.models.weights.predictors import load_mask_model
+from dinp.models.weights.mask_model import load_mask_model
 
 
 def tensor(*planes):

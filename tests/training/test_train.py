@@ -11,7 +11,8 @@ from test_models_data import make_folder
 from dinp.errors import DinpError
 from dinp.models.training import data, run, train
 from dinp.models.weights.hub import NETWORKS, load_network
-from dinp.models.weights.predictors import load_mask_model, load_tree_model
+from dinp.models.weights.mask_model import load_mask_model
+from dinp.models.weights.predictors import load_tree_model
 
 LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
 

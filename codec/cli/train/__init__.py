@@ -9,6 +9,10 @@ from dinp.cli.lazy import LazyGroup
 
 HOMES = {
     "mask": ("dinp.cli.train.networks:mask", "Train the mask network by imitation of optimised masks."),
+    "mask-passes": (
+        "dinp.cli.train.networks:mask_passes",
+        "Train the mask network to place points in several passes.",
+    ),
     "tree": ("dinp.cli.train.networks:tree", "Train the tree network by imitation of optimised trees."),
     "surrogate": ("dinp.cli.train.networks:surrogate", "Train a mask network jointly with a surrogate of inpainting."),
     "solver": ("dinp.cli.train.networks:solver", "Train a mask network through the inpainting itself."),

@@ -98,6 +98,22 @@ def mask(
 
 
 @click.command()
+@click.argument("labels", type=PATH, nargs=-1, required=True)
+@_common(data="the pictures of the labels", minutes=60)
+@_limit
+@_start("of one pass or of several; by default the shipped ones")
+def mask_passes(labels: tuple[Path, ...], data: Path, **options: Any) -> None:  # noqa: ANN401
+    """Train the mask network to place points in several passes.
+
+    LABELS are files of mask-labels.
+    """
+    options = _ready(**options)
+    from dinp.models.training.train_passes import train
+
+    train(data, labels, **options)
+
+
+@click.command()
 @_common(data="train/teacher_trees.npz and the pictures", minutes=60)
 @_limit
 @_start("of the same widths")

@@ -1,0 +1,39 @@
+"""What the networks of masks and trees are given: planes, checked, standardised and padded, and densities."""
+
+import math
+
+import numpy as np
+
+from dinp.errors import DinpError
+from dinp.models.networks.hints import ROOT
+
+
+def standardised(plane: np.ndarray) -> np.ndarray:
+    """The plane (H, W) float32 with mean 0 and standard deviation 1; a flat plane stays flat."""
+    mean = plane.mean(dtype=np.float64)
+    centred = plane - mean
+    return (centred / np.sqrt(np.mean(centred * centred) + 1)).astype(np.float32)
+
+
+def checked(plane: np.ndarray, density: float) -> np.ndarray:
+    """The plane as float32; DinpError if it is no plane of finite values, or the density is out of range."""
+    plane = np.ascontiguousarray(plane, dtype=np.float32)
+    if plane.ndim != 2 or plane.size == 0:
+        raise DinpError(f"a plane must have two dimensions and at least one pixel, not the shape {plane.shape}")
+    if not np.isfinite(plane).all():
+        raise DinpError("a plane must hold finite grey values")
+    if not 0 < density <= 1:
+        raise DinpError(f"density must be above 0 and at most 1, not {density!r}")
+    return plane
+
+
+def padded(plane: np.ndarray) -> np.ndarray:
+    """The plane continued below and to the right by its last pixels to multiples of 32."""
+    return np.pad(plane, [(0, -side % ROOT) for side in plane.shape], mode="edge")
+
+
+def level(density: float, config: dict) -> np.ndarray:
+    """Where the logarithm of a density lies in the network's range, -1 to 1, and its square, (1, 2) float32."""
+    low, high = (math.log(d) for d in config["densities"])
+    level = (2 * min(max(math.log(density), low), high) - low - high) / (high - low)
+    return np.array([[level, level * level]], dtype=np.float32)
