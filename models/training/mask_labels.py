@@ -8,13 +8,13 @@ inpaintings. The file is of the form that `dinp.models.training.data.load_masks`
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import binarise
-from dinp.models.masks.learned import learned_mask
+from dinp.models.masks.learned import PASSES, learned_mask
 from dinp.models.masks.refinement import long_refined_mask
 from dinp.models.training import data as labels
 from dinp.models.training.data import dihedral, grey
@@ -47,10 +47,7 @@ def make(
     start = learned_mask
     if weights is not None:
         model = load_mask_model(weights)
-
-        def start(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
-            return binarise(model(image, density), density=density, seed=seed)
-
+        start = partial(learned_mask, model=model, passes=PASSES if model.passes else 1)
     names = pictures(data, "train")
     planes = {}
     rows: list[tuple] = []

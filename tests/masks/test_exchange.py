@@ -8,6 +8,7 @@ from skimage import data
 
 from dinp.diffusion.inpaint import Inpainter
 from dinp.errors import DinpError
+from dinp.models.masks import exchange as exchanging
 from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.densification import densification
 from dinp.models.masks.exchange import (
@@ -17,6 +18,7 @@ from dinp.models.masks.exchange import (
     global_exchange_seconds,
     nonlocal_pixel_exchange,
     removal_costs,
+    settled_pixel_exchange,
 )
 from dinp.models.masks.sparsification import probabilistic_sparsification
 
@@ -24,6 +26,7 @@ IMAGE = data.camera()[100:196, 180:276].astype(np.float64)
 START = analytic_mask(IMAGE, 0.05)
 SEARCHES = {
     "nonlocal": partial(nonlocal_pixel_exchange, cycles=2, start=START),
+    "settled": partial(settled_pixel_exchange, most=6, start=START),
     "rounds": partial(exchange, rounds=8, start=START),
     "global": partial(global_exchange, swaps=40, start=START),
 }
@@ -69,6 +72,23 @@ def test_on_top_of_the_searches_it_is_far_better_than_random():
     swapped = nonlocal_pixel_exchange(IMAGE, 0.05, 0, start=sparsified, cycles=2)
     assert _error(swapped) < 0.8 * _error(sparsified)
     assert _error(densification_exchange(IMAGE, 0.05)) < min(0.45 * random, 0.97 * _error(densification(IMAGE, 0.05)))
+
+
+def test_an_exchange_goes_on_until_it_stands_still(monkeypatch):
+    image, start = IMAGE[:48, :48], START[:48, :48]
+    density = np.count_nonzero(start) / start.size
+    rounds = []
+    batches = exchanging.swap_batches
+
+    def counted(*arguments):
+        rounds.append(arguments[3:])
+        return batches(*arguments)
+
+    monkeypatch.setattr(exchanging, "swap_batches", counted)
+    settled_pixel_exchange(image, density, start=start, still=0.5)
+    assert rounds == [(5,), (5, exchanging.FEWER)]
+    with pytest.raises(DinpError, match="least gain"):
+        settled_pixel_exchange(image, density, start=start, still=1.0)
 
 
 def test_points_on_a_slope_are_cheap_to_remove_and_points_on_an_edge_are_not():

@@ -10,8 +10,9 @@ from dinp.diffusion.tonal import tonal_optimisation
 from dinp.errors import DinpError
 from dinp.models.masks import search
 from dinp.models.masks.analytic import analytic_mask, random_mask
-from dinp.models.masks.learned import learned_mask
-from dinp.models.masks.refinement import default_moves, learned_refined_mask, long_refined_mask
+from dinp.models.masks.learned import learned_mask, learned_mask_of_one_pass, learned_plain_mask
+from dinp.models.masks.refinement import default_moves, fast_refined_mask, learned_refined_mask, long_refined_mask
+from dinp.models.weights.mask_model import load_mask_model
 
 IMAGE = data.camera()[100:196, 180:276].astype(np.float64)
 
@@ -38,12 +39,44 @@ def test_it_beats_the_network_alone_and_random_masks():
     assert refined < 0.4 * _error(random_mask(IMAGE, 0.05, 0))
 
 
+def test_passes_are_worth_more_than_one_and_each_places_as_many_points(monkeypatch):
+    told = []
+    model = load_mask_model()
+
+    class Listening:
+        def of(self, plane, density):
+            confidences = model.of(plane, density)
+
+            def listening(placed=None):
+                told.append(0 if placed is None else np.count_nonzero(placed))
+                return confidences(placed)
+
+            return listening
+
+    points = round(0.05 * IMAGE.size)
+    mask = learned_mask(IMAGE, 0.05, passes=4, model=Listening())
+    assert told == [round(points * k / 4) for k in range(4)]
+    np.testing.assert_array_equal(mask, learned_mask(IMAGE, 0.05))
+    assert _error(mask) < _error(learned_mask_of_one_pass(IMAGE, 0.05))
+    with pytest.raises(DinpError, match="at least one pass"):
+        learned_mask(IMAGE, 0.05, passes=0)
+
+
+def test_masks_for_plain_values_are_better_there():
+    plain, tonal = (
+        np.mean((Inpainter(mask).solve(IMAGE) - IMAGE) ** 2)
+        for mask in (learned_plain_mask(IMAGE, 0.05), learned_mask(IMAGE, 0.05))
+    )
+    assert plain < tonal
+
+
 @pytest.mark.parametrize("start", [random_mask, analytic_mask])
 def test_it_corrects_any_start(start):
     assert _error(learned_refined_mask(IMAGE, 0.05, 0, start=start)) < 0.9 * _error(start(IMAGE, 0.05, 0))
 
 
-def test_it_takes_five_inpaintings(monkeypatch):
+@pytest.mark.parametrize(("method", "count"), [(learned_mask, 0), (fast_refined_mask, 3), (learned_refined_mask, 5)])
+def test_it_takes_few_inpaintings(method, count, monkeypatch):
     masks = []
 
     class Counting(Inpainter):
@@ -52,8 +85,8 @@ def test_it_takes_five_inpaintings(monkeypatch):
             super().__init__(mask)
 
     monkeypatch.setattr(search, "Inpainter", Counting)
-    learned_refined_mask(IMAGE, 0.05, 0)
-    assert len(masks) == 5
+    method(IMAGE, 0.05, 0)
+    assert len(masks) == count
 
 
 def test_lower_densities_move_more():

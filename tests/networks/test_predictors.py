@@ -13,7 +13,9 @@ from dinp.entropy.tree import tree_from_scores
 from dinp.errors import DinpError
 from dinp.models import learned_mask, load_mask_model, load_tree_model
 from dinp.models.masks.analytic import analytic_mask, random_mask
+from dinp.models.weights import mask_model as masks
 from dinp.models.weights import predictors
+from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import NETWORKS, load_network, save_weights
 
 PLANE = data.camera()[100:356, 120:376].astype(np.float64)
@@ -112,26 +114,58 @@ def test_models_agree_with_torch(kind, shape, density):
         np.testing.assert_allclose(one, two, atol=1e-3 if kind == "tree" else 1e-4)
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [("mask", 1e-4), ("tree", 0.1)])
-def test_tiles_do_not_show(kind, tolerance, monkeypatch):
-    """The mask network's margin is what it sees, that of the tree network a little less."""
+def test_tiles_of_the_tree_network_hardly_show(monkeypatch):
+    """Its margin is a little less than what it sees."""
     plane = np.tile(data.camera(), (1, 2))[40:392, :600].astype(np.float64)
-    whole = outputs(LOADERS[kind](), plane, 0.04)
+    whole = load_tree_model()(plane, 0.04)
     monkeypatch.setattr(predictors, "TILE", 64)
-    tiled = outputs(LOADERS[kind](), plane, 0.04)
-    for one, two in zip(whole, tiled, strict=True):
-        assert np.abs(one - two).max() < tolerance
+    for one, two in zip(whole, load_tree_model()(plane, 0.04), strict=True):
+        assert np.abs(one - two).max() < 0.1
+
+
+@pytest.mark.parametrize("limits", [{"STRIP": 600 * 40}, {"TILE": (128, 192)}, {"STRIP": 600 * 64, "TILE": (256, 608)}])
+def test_neither_strips_nor_tiles_of_the_mask_network_show(limits, mask_model, monkeypatch):
+    plane = np.tile(data.camera(), (1, 2))[40:330, :590].astype(np.float64)
+    placed = np.random.default_rng(0).random(plane.shape) < 0.02
+    of = mask_model.of(plane, 0.04)
+    whole = of(), of(placed)
+    for name, value in limits.items():
+        monkeypatch.setattr(masks, name, value)
+    for one, two in zip(whole, (of(), of(placed)), strict=True):
+        assert np.abs(one - two).max() < 1e-4
+
+
+@pytest.mark.parametrize(("shape", "density"), [((120, 171), 0.05), ((33, 95), 0.01), ((1, 40), 0.5)])
+def test_later_passes_agree_with_torch_and_know_what_is_placed(mask_model, shape, density):
+    plane = PLANE[: shape[0], : shape[1]]
+    placed = np.random.default_rng(1).random(shape) < density / 2
+    found = mask_model.of(plane, density)(placed)
+    told = torch.from_numpy(placed.astype(np.float32))[None, None]
+    with torch.inference_mode():
+        wanted = load_network("mask")(
+            torch.from_numpy(plane.astype(np.float32))[None, None], torch.tensor([density]), told
+        )
+    np.testing.assert_allclose(found, wanted[0, 0].numpy(), atol=1e-4)
+    assert not found[placed].any()
+    assert found.sum(dtype=np.float64) == pytest.approx(density * plane.size - placed.sum(), rel=1e-4)
+
+
+def test_a_network_of_one_pass_is_told_nothing():
+    model = load_mask_model(shipped("surrogate.npz"))
+    assert not model.passes
+    with pytest.raises(DinpError, match="in one pass"):
+        model.of(PLANE, 0.05)(np.zeros(PLANE.shape, dtype=bool))
 
 
 def test_planes_are_cut_in_parts_that_differ_by_a_root_at_most():
     for side in (32, 1280, 1312, 3840, 4000):
-        parts = predictors._parts(side)
-        assert parts[0].start == 0
-        assert parts[-1].stop == side
-        sizes = [part.stop - part.start for part in parts]
-        assert max(sizes) <= predictors.TILE
-        assert max(sizes) - min(sizes) <= 32
-        assert all(size % 32 == 0 for size in sizes)
+        for parts, most in ((predictors._parts(side), predictors.TILE), (masks._parts(side, 1024), 1024)):
+            assert parts[0].start == 0
+            assert parts[-1].stop == side
+            sizes = [part.stop - part.start for part in parts]
+            assert max(sizes) <= most
+            assert max(sizes) - min(sizes) <= 32
+            assert all(size % 32 == 0 for size in sizes)
 
 
 @pytest.mark.parametrize(("kind", "config"), SMALL.items())
