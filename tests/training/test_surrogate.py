@@ -216,7 +216,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(folder, monkeypatch):
     monkeypatch.setattr(train_surrogate, "LATE", 0)
     monkeypatch.setattr(train_surrogate, "VARIANCE_WEIGHT", 0)
     monkeypatch.setattr(train_surrogate, "LEAD", 1)
-    monkeypatch.setattr(run, "learning_rate", lambda step, fraction: 1e-3)
+    monkeypatch.setattr(run, "learning_rate", lambda step, fraction, warm: 1e-3)
     for out, stops in {"whole": "4", "halves": "2"}.items():
         assert command(folder, out, "--steps", stops) == 0
     assert command(folder, "halves", "--steps", "4", "--resume") == 0
