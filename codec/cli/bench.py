@@ -14,6 +14,7 @@ HOMES = {
     "previews": ("dinp.benchmarks.previews.command:measure_previews", "Compare previews of few bytes."),
     "page": ("dinp.benchmarks.speed.page:measure_pages", "Time the page that decodes in the browser."),
     "labels": ("dinp.benchmarks.rd.labels:labels", "Make nine label maps of 21 classes, and time their coding."),
+    "chroma": ("dinp.benchmarks.rd.chroma:chroma", "Tell which pictures keep halved chroma."),
     "drawings": ("dinp.benchmarks.rd.drawings:drawings", "Make and measure drawings in colour."),
     "headline": ("dinp.benchmarks.rd.headline:headline", "Print the table of mean BD-rates as Markdown."),
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
