@@ -66,3 +66,16 @@ def test_label_maps_are_timed_where_they_come_back(monkeypatch):
     monkeypatch.setattr("dinp.decode_array", lambda data: np.zeros((60, 80), np.uint8))
     with pytest.raises(DinpError, match="as it was"):
         labels.seconds("a", labels.classes(x))
+
+
+def test_photographs_keep_halved_chroma_and_red_text_does_not(tmp_path):
+    drawings.red_on_blue().save(tmp_path / "text.png")
+    grey = np.repeat(np.arange(0, 240, 8, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(20, axis=0)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    out = tmp_path / "chroma.json"
+    assert dinp_command("bench", "chroma", tmp_path / "text.png", tmp_path / "grey.png", "--out", out) == 0
+    text, plain = json.loads(out.read_text())["results"]
+    assert text["loss"] > 100
+    assert not text["halved"]
+    assert plain["halved"]
+    assert plain["loss"] < 0.1
