@@ -18,14 +18,13 @@ export function assemble(file, planes, beside) {
   return { channels, alpha };
 }
 
+/** Samples, with a residual added to them as their type holds them. */
 function withResidual(values, format, which, residual) {
-  const [low, high] = format.ranges[which];
-  if (!residual) return samplesOf(values, format, which);
-  const out = samplesOf(values, format, which), exact = format.kind === FLOAT;
+  const out = samplesOf(values, format, which), [low, high] = format.ranges[which];
+  if (!residual) return out;
   for (let i = 0; i < out.length; i++) {
-    const before = exact ? Math.min(Math.max(low + ((high - low) * values[i]) / 255, low), high) : out[i];
-    const sum = Math.min(Math.max(before + residual.unit * residual.values[i], low), high);
-    out[i] = exact ? roundFloat(sum, format.bits) : sum;
+    const sum = Math.min(Math.max(out[i] + residual.unit * residual.values[i], low), high);
+    out[i] = format.kind === FLOAT ? roundFloat(sum, format.bits) : sum;
   }
   return out;
 }
