@@ -1,7 +1,9 @@
 # Commands for a fresh checkout; each installs what it needs into .venv first.
-# `make PYTHON=python3.12 ...` chooses the interpreter that .venv is created with (3.11 or newer).
+# `make PYTHON=python3.12 ...` chooses the interpreter that .venv is created with (3.11 or newer), `make WORKERS=8 test`
+# how many processes run the tests, each with one thread.
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: help demo test wheel clean
@@ -18,7 +20,7 @@ demo: .venv/.demo
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # A stale build folder would put deleted files into the wheel.
 wheel: $(BIN)/python
