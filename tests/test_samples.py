@@ -236,6 +236,15 @@ def test_masks_of_shapes_are_contours_and_those_of_noise_flags(corner):
     assert np.array_equal(read_mask_stream(mask_stream(noise), noise.shape), noise)
 
 
+def test_contours_of_a_mask_are_followed_a_part_at_a_time(monkeypatch):
+    monkeypatch.setattr("dinp.bitstream.sidecars._AT_ONCE", 100)
+    for height, width in ((300, 1), (1, 300), (41, 7), (30, 101)):
+        y, x = np.mgrid[:height, :width]
+        mask = (np.hypot(y - 9, x - 4) < 8) | (x + y > 70)
+        stream = bytes([CONTOURS + mask[0, 0]]) + encode_cracks(*cracks_of(mask))
+        assert np.array_equal(read_mask_stream(stream, mask.shape), mask)
+
+
 def test_contours_of_no_mask_are_refused():
     labels = np.zeros((12, 14), dtype=int)
     labels[:, 5:], labels[6:, 5:] = 1, 2  # three regions meet

@@ -37,6 +37,7 @@ from dinp.entropy.residual_coder import decode_residual, encode_residual
 from dinp.errors import DinpError
 
 FLAGS, CONTOURS = 0, 1
+_AT_ONCE = 1 << 20  # pixels of a mask's contours, so that it takes little more memory than the mask
 
 
 def mask_stream(mask: np.ndarray) -> bytes:
@@ -63,9 +64,11 @@ def read_mask_stream(data: bytes, shape: tuple[int, int]) -> np.ndarray:
     mask[:, 0] = cells[:, 0] & ABOVE
     mask[0, 0] = method != CONTOURS
     mask[:, 0] = np.bitwise_xor.accumulate(mask[:, 0])
-    for y in range(shape[0]):  # row by row: a file of few bytes may promise many pixels
-        mask[y] = np.bitwise_xor.accumulate(mask[y])
-        if y and not np.array_equal(mask[y] != mask[y - 1], cells[y] & ABOVE):
+    rows = -(-_AT_ONCE // shape[1])
+    for y in range(0, shape[0], rows):
+        first, end = max(y, 1), min(y + rows, shape[0])
+        mask[y:end] = np.bitwise_xor.accumulate(mask[y:end], axis=1)
+        if not np.array_equal(mask[first:end] != mask[first - 1 : end - 1], cells[first:end] & ABOVE):
             raise DinpError("the file is damaged: the contours of a mask are not closed")
     return mask
 
