@@ -33,6 +33,7 @@ def preview(source: str | None, size: int, side: int | None, html: bool, script:
     """
     import html as markup
     import os
+    from urllib.parse import quote
 
     import dinp
 
@@ -50,7 +51,9 @@ def preview(source: str | None, size: int, side: int | None, html: bool, script:
         data = dinp.preview(picture, size, side=side)
     text = base64.b64encode(data).decode("ascii")
     if html:
-        name = "" if source == "-" else f' src="{markup.escape(os.path.basename(source))}"'
+        # in an address ":", "#", "?" and "%" would mean something
+        file = quote(os.fsencode(os.path.basename(source)), safe=" !$&'()*+,;=@~")
+        name = "" if source == "-" else f' src="{markup.escape(file)}"'
         out(f'<img{name} width="{width}" height="{height}" alt="" data-dinp="{text}">')
     else:
         out(text)

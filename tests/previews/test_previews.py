@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,9 @@ def test_the_command(tmp_path, monkeypatch):
         ).group(1)
         == base64.b64encode(data).decode()
     )
+    Path("a&b.png").rename("c:#d%20.png")
+    html = CliRunner().invoke(command, ["preview", "-b", "150", "--html", "c:#d%20.png"]).stdout
+    assert html.startswith('<img src="c%3A%23d%2520.png" ')
 
 
 def test_the_benchmark(tmp_path):
