@@ -49,8 +49,9 @@ def learned_mask(
     confidences = (_shipped_mask_model() if model is None else model).of(image, density)
     shape = np.shape(image)
     points = point_count(density, shape)
+    passes = min(passes, points)
     mask, placed = np.zeros(shape, dtype=bool), 0
-    for k in range(min(passes, points)):
+    for k in range(passes):
         c = scaled(confidences(mask if k else None).astype(np.float64), points - placed)
         c[mask] = 0
         mask |= mass_eating(c, points - placed, round(points * (k + 1) / passes) - placed)
