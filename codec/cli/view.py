@@ -24,11 +24,11 @@ def view(sources: tuple[str, ...], output: str | None, everything: bool, force: 
     from dinp.pictures.files import check_output, read_dinp, write_output
 
     if output is not None:
-        check_output(output, force=force, source=sources[0] if sources else "")
-    files: dict[str, bytes] = {}
-    for source in sources:
-        name = os.path.basename(source)
-        files[name if name not in files else source] = read_dinp(source)
+        for source in sources or ("",):
+            check_output(output, force=force, source=source)
+    paths = list(dict.fromkeys(sources))
+    names = [os.path.basename(path) for path in paths]
+    files = {name if names.count(name) == 1 else path: read_dinp(path) for path, name in zip(paths, names, strict=True)}
     versions = VERSIONS if everything else needed_versions(files)
     text = page(files, versions=versions).encode()
     networks = f"restoration {' and '.join(map(str, versions))}" if versions else "no restoration"

@@ -53,7 +53,7 @@ def page(files: Mapping[str, bytes], *, versions: Iterable[int] | None = None) -
     listed = [{"name": name, "data": packing.text(data)} for name, data in files.items()]
     template = Template((FOLDER / "templates" / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=html.escape(", ".join(files) or "dinp files"),
+        title=html.escape(", ".join(files) or "dinp files").encode(errors="replace").decode(),
         style=(FOLDER / "templates" / "page.css").read_text(encoding="utf-8"),
         assets=_embedded(assets(chosen)),
         files=_embedded(listed),

@@ -40,6 +40,12 @@ def test_names_are_never_markup():
     assert [file["name"] for file in embedded(text, "files")] == ['</script><img src="x">.dinp', "&lt;"]
 
 
+def test_names_that_are_no_text_do_not_end_it():
+    text = page({"\udcff.dinp": b"x"}).encode().decode()
+    assert "<title>?.dinp</title>" in text
+    assert embedded(text, "files")[0]["name"] == "\udcff.dinp"
+
+
 def test_a_page_needs_nothing_else():
     text = page({})
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text)
@@ -63,6 +69,25 @@ def test_the_command(tmp_path, monkeypatch):
     Path(result.stdout.strip()).unlink()
 
 
+def test_files_of_the_same_name_are_all_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = (GOLDEN / "v1.0_flat.dinp").read_bytes()
+    Path("b").mkdir()
+    for name in ("b/a.dinp", "a.dinp", "b/c.dinp"):
+        Path(name).write_bytes(data)
+    words = ["view", "b/a.dinp", "a.dinp", "b/c.dinp", "a.dinp", "--out"]
+    result = CliRunner().invoke(command, [*words, "page.html"])
+    assert result.exit_code == 0, result.output
+    assert [file["name"] for file in embedded(Path("page.html").read_text(), "files")] == [
+        "b/a.dinp",
+        "a.dinp",
+        "c.dinp",
+    ]
+    result = CliRunner().invoke(command, [*words, "a.dinp", "--force"])
+    assert "same file" in result.stderr
+    assert Path("a.dinp").read_bytes() == data
+
+
 def canvas(browser, number):
     """What is on the canvas of a card, (H, W, 4)."""
     shown = browser.ask(
@@ -81,6 +106,20 @@ def canvas(browser, number):
 def same(shown, image):
     difference = np.abs(shown - np.asarray(image.convert("RGBA")).astype(int))
     return difference.max() <= 1 and (difference > 0).mean() <= 0.002
+
+
+@pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
+def test_pictures_too_long_for_a_canvas_are_told_and_keep_no_others_waiting(tmp_path):
+    target, long = tmp_path / "page.html", dinp.encode(np.zeros((1, 70_000), np.uint8), lossless=True)
+    flat = (GOLDEN / "v1.0_flat.dinp").read_bytes()
+    target.write_text(page({f"{k}.dinp": long for k in range(5)} | {"flat.dinp": flat}), encoding="utf-8")
+    with Browser() as browser:
+        browser.open(target)
+        browser.wait_for(ENDED)
+        states = browser.ask("[...document.querySelectorAll('article')].map((a) => a.dataset.state)")
+        assert states == ["failed"] * 5 + ["done"]
+        assert "70000 pixels" in browser.ask("document.querySelector('[role=alert]').textContent")
+        assert browser.complaints == []
 
 
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium")

@@ -37,8 +37,12 @@ function newWorker() {
   worker.onmessage = ({ data }) => {
     const card = cards.get(data.id);
     if (data.what !== undefined) return card.progress(data.share, data.what);
-    if (data.error) card.fail(data.error);
-    else card.show(data, Object.keys(assets.weights));
+    try {
+      if (data.error) card.fail(data.error);
+      else card.show(data, Object.keys(assets.weights));
+    } catch (error) { // what the browser cannot show must not keep others waiting
+      card.fail(`the picture cannot be shown: ${error.message}`);
+    }
     idle.push(worker);
     return serve();
   };

@@ -111,7 +111,9 @@ export class Stage {
 }
 
 function canvasOf(rgba, width, height) {
-  const canvas = make("canvas", { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
+  const canvas = make("canvas", { width, height }), context = canvas.getContext("2d");
+  context.fillRect(0, 0, 1, 1);
+  if (!context.getImageData(0, 0, 1, 1).data[3]) throw new Error(`a side of ${Math.max(width, height)} pixels is too much for a canvas of this browser`);
+  context.putImageData(new ImageData(rgba, width, height), 0, 0);
   return canvas;
 }
