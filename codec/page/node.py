@@ -15,6 +15,7 @@ import numpy as np
 from dinp.errors import DinpError
 from dinp.page import packing
 from dinp.page.bundle import bundle
+from dinp.page.document import VERSIONS, assets
 from dinp.page.painter import painter
 
 _PAINT = """
@@ -30,7 +31,6 @@ for (const text of FILES) {
   console.log(JSON.stringify({ width, height, ms, rgba: Buffer.from(rgba.buffer).toString("base64") }));
 }
 """
-KERNELS = Path(__file__).parent / "kernels" / "kernels.wasm"
 Decoded = dict | DinpError
 
 
@@ -42,20 +42,6 @@ def node() -> str | None:
         return shutil.which("node")
     found = Path(ROOT_DIR) / "bin" / "node"
     return str(found) if found.exists() else str(Path(ROOT_DIR) / "node.exe")
-
-
-def settings(*, kernels: bool = True, versions: tuple[int, ...] = (1, 2)) -> dict:
-    """What the decoder needs beside files: see `js/node.js`."""
-    data, layout = packing.models()
-    weights = {}
-    for version in versions:
-        halves, shapes = packing.restoration(version)
-        weights[version] = [packing.text(halves), json.loads(shapes)]
-    return {
-        "models": [packing.text(data), json.loads(layout)],
-        "weights": weights,
-        "kernels": packing.text(KERNELS.read_bytes()) if kernels else None,
-    }
 
 
 def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300) -> dict[Path, Decoded]:
@@ -80,7 +66,8 @@ def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300)
         script = Path(folder, "decoder.js")
         script.write_text(bundle("node.js"), encoding="utf-8")
         tasks = [{"path": str(path), "out": str(Path(folder, f"{k}.bin"))} for k, path in enumerate(paths)]
-        lines = "\n".join(json.dumps(line) for line in [settings(kernels=kernels), *tasks])
+        settings = assets(VERSIONS) | ({} if kernels else {"kernels": None})
+        lines = "\n".join(json.dumps(line) for line in [settings, *tasks])
         run = subprocess.run([program, str(script)], input=lines, capture_output=True, text=True, timeout=timeout)
         if run.returncode:
             raise DinpError(f"Node failed: {run.stderr[-2000:]}")

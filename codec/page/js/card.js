@@ -37,14 +37,14 @@ export class Card {
   }
 }
 
-function notes({ restoration, restored, lossless, lossy }, versions) {
+function notes({ restoration, restored, lossless }, versions) {
   const lines = [];
   if (lossless) {
     const { method, lattice, regions, colours } = lossless;
     const what = regions ? `${number(regions)} regions` : colours ? `${number(colours)} colours` : method;
     lines.push(lattice ? `On a lattice within a largest error: ${what}.` : `Without loss: ${what}.`);
   }
-  if (restoration && !restored && !lossy) {
+  if (restoration && !restored) {
     const has = versions.length ? `those of ${versions.join(" and ")}` : "none";
     lines.push(`Shown without restoration ${restoration}: this page has ${has} of the networks. dinp view --all makes one with all.`);
   }

@@ -10,7 +10,7 @@ import { unpackWeights } from "./weights.js";
 /**
  * Lines of JSON on stdin: first {models: [base64, layout], weights: {version: [base64, shapes]}, kernels:
  * base64 of kernels.wasm or null}, then {path, out}, one a
- * file; for each a line {path, error} or {path, width, height, kinds, ms} on stdout, and its channels as doubles in `out`: of the
+ * file; for each a line {path, error} or {path, width, height, channels, ms} on stdout, and its channels as doubles in `out`: of the
  * picture, then of the plain one.
  */
 function main() {

@@ -12,7 +12,7 @@ let models = null;
 
 /** {width, height, rgba} of a preview's bytes. */
 function decodePreview(data) {
-  models ??= unpackModels(base64ToBytes(TABLES), LAYOUT); // both are put in by dinp.page.previews
+  models ??= unpackModels(base64ToBytes(TABLES), LAYOUT); // both are put in by dinp.page.painter
   const file = readContainer(data, MOST_PIXELS), sections = [];
   const planes = file.planes.map((plane, p) => {
     const section = decodeSection(file.sections[p], plane, models, null, sections[0]);

@@ -12,7 +12,7 @@ import { unpackWeights } from "./weights.js";
 let models = null;
 const weights = {};
 
-/** `assets` as dinp.page.html writes them: base64 and layouts. */
+/** `assets` as dinp.page.document writes them: base64 and layouts. */
 function prepare({ kernels, models: [data, layout] }) {
   try {
     useKernels(wasmKernels(new WebAssembly.Module(base64ToBytes(kernels))));
