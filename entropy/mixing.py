@@ -12,7 +12,7 @@ a byte 0, high FF, and point the next of the stream, 0 behind its end. A stream 
 byte behind the first n + 8 is taken, and at its end where fewer than n + 3 were.
 
 What is nearly certain costs nearly nothing, so that few bytes could ask for much work. Work is counted in units, 4 for
-each bit of the mixer: a stream of more than 2^23 + 2^15 n must be rejected as soon as it is. An encoder appends zero
+each bit of the mixer: a stream of more than 2^21 + 2^15 n must be rejected as soon as it is. An encoder appends zero
 bytes where that is so; a stream that has as few bytes as its work allows may have taken fewer of them.
 
 What foretells a bit
@@ -37,7 +37,7 @@ HISTORIES = 242
 KNOTS = 45
 PARAMETERS = 16
 OVERRUN = 8
-MIXED_WORK, FREE_WORK_LOG2, BYTE_WORK_LOG2 = 4, 23, 15
+MIXED_WORK, FREE_WORK_LOG2, BYTE_WORK_LOG2 = 4, 21, 15
 MAP_LIMIT, SLOT_LIMIT, RATE, FINAL_RATE, STAGE_RATE = range(5)
 
 # fmt: off

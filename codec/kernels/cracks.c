@@ -60,7 +60,7 @@ static int code_cells(crack_coder *c, const uint8_t *given, int height, int widt
             for (int x = 0; x < 7; x++)
                 window[k] = window[k] >> 2 | (uint32_t)cell[x - (ptrdiff_t)(k * stride)] << 30;
         uint32_t since = 255; /* pixels since a crack in this row */
-        for (int x = 0; x < width; x++, cell++) {
+        for (int x = 0; x < width && !c->coder.failed; x++, cell++) {
             for (int k = 1; k < 4; k++)
                 window[k] = window[k] >> 2 | (uint32_t)cell[7 - (ptrdiff_t)(k * stride)] << 30;
             int pixel = given ? given[(size_t)y * width + x] : 0;

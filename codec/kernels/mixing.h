@@ -27,7 +27,7 @@ enum {
     MIX_PARAMETERS = 16,
     MIX_OVERRUN = 8,         /* bytes that a decoder may take beyond the end: its first four, and four that were zero */
     MIX_WORK = 4,            /* units of work that a bit by the mixer counts */
-    MIX_FREE_WORK = 23,      /* log2 of the units that every stream may ask for, */
+    MIX_FREE_WORK = 21,      /* log2 of the units that every stream may ask for, */
     MIX_BYTE_WORK = 15       /* and of those for each of its bytes */
 };
 

@@ -2,6 +2,7 @@
 
 #include "contours.h"
 #include "kernels.h"
+#include "slots.h"
 
 enum {
     WINDOWS = 6,
@@ -27,8 +28,8 @@ static const int RESIDUE_STAGES[MIX_STAGES] = {CHANNELS * 64, RESIDUE_KINDS * 32
 typedef struct {
     mix_model place, residue;
     mix_coder coder;
-    mix_slot *places, *residues; /* (contexts, size) */
-    int bits;
+    mix_slots places, residues; /* of 2^bits a context */
+    int bits, starved;          /* no memory was left */
     int32_t *quiet;
     uint8_t *cells;
     int32_t *samples, *errors; /* (BLOCK + 2, W + margins, channels): of a block of rows and two above, errors likewise */
@@ -73,13 +74,22 @@ static inline int32_t between(int32_t x, int32_t a, int32_t b) /* x clipped to a
     return x < low ? low : x > high ? high : x;
 }
 
+static inline int has_room(sample_coder *c, mix_slots *slots, size_t blocks)
+{
+    if (!slots_reserve(slots, blocks))
+        c->starved = c->coder.failed = 1;
+    return !c->starved;
+}
+
 /* A bit of the residue: its node 0..255 (of all that is coded of a sample) and kind. */
 static int residue_bit(sample_coder *c, int bit, int node, int kind, int channel, const uint32_t *hash, int activity,
                        int shape)
 {
+    if (!has_room(c, &c->residues, RESIDUES))
+        return 0;
     for (int k = 0; k < RESIDUES; k++) {
         uint32_t h = scramble(hash[k] + (uint32_t)(k * 256 + node) * 0x3C6EF372u);
-        c->residue.slot[k] = mix_find(c->residues + ((size_t)k << c->bits), h >> (32 - c->bits), (uint8_t)((h & 255) | 1));
+        c->residue.slot[k] = mix_find(slots_find(&c->residues, k, h >> (32 - c->bits)), 0, (uint8_t)((h & 255) | 1));
     }
     int by_node = channel * 64 + (node < 63 ? node : 63);
     int select[RESIDUE_SETS] = {by_node, kind * 16 + activity, kind * 32 + shape};
@@ -215,7 +225,7 @@ static int code_samples(sample_coder *c, const int32_t *given, void *out, int by
         for (int k = 1; k < 4; k++)
             for (int x = 0; x < 7; x++)
                 window[k] = window[k] >> 2 | (uint32_t)cell[x - k * stride] << 30;
-        for (int x = 0; x < width && ok; x++, cell++, at += n, error += n) {
+        for (int x = 0; x < width && ok && !c->coder.failed; x++, cell++, at += n, error += n) {
             const int32_t *source = given ? given + ((size_t)y * width + x) * n : NULL;
             for (int k = 1; k < 4; k++)
                 window[k] = window[k] >> 2 | (uint32_t)cell[7 - k * stride] << 30;
@@ -260,11 +270,13 @@ static int code_samples(sample_coder *c, const int32_t *given, void *out, int by
                 more[7] = join((uint32_t)coarse(at[-n] - at[-row]), (uint32_t)coarse(at[-row] - at[-row + n]),
                                (uint32_t)coarse(at[-n] - at[-row - n]), window[0] >> 28);
                 int nearby = (int)(window[0] >> 29) | (int)(window[1] >> 14 & 15) << 3 | (int)(window[1] >> 19 & 1) << 7;
+                if (!has_room(c, &c->places, PLACES))
+                    break;
                 mix_slot *group[PLACES];
                 uint8_t check[PLACES];
                 for (int k = 0; k < PLACES; k++) {
                     uint32_t h = scramble(hash[k] + (uint32_t)k * 0x3C6EF372u);
-                    group[k] = c->places + ((size_t)k << c->bits) + (h >> (34 - c->bits)) * 4;
+                    group[k] = slots_find(&c->places, k, (h >> (34 - c->bits)) * 4);
                     check[k] = (uint8_t)((h & 255) | 1);
                     MIX_PREFETCH(group[k]);
                 }
@@ -309,12 +321,12 @@ static int code_samples(sample_coder *c, const int32_t *given, void *out, int by
 static void close_coder(sample_coder *c)
 {
     if (c)
-        free(c->cells), free(c->samples), free(c->errors), free(c->places), free(c->residues), mix_close(&c->place, PLACE_SIZES),
-            mix_close(&c->residue, RESIDUE_SIZES),
-            free(c);
+        free(c->cells), free(c->samples), free(c->errors), slots_close(&c->places), slots_close(&c->residues),
+            mix_close(&c->place, PLACE_SIZES), mix_close(&c->residue, RESIDUE_SIZES), free(c);
 }
 
-static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels, Py_ssize_t height, Py_ssize_t width)
+/* A coder that has all slots from the beginning, if `all`, or those that come to be used. */
+static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels, Py_ssize_t height, Py_ssize_t width, int all)
 {
     sample_coder *c = calloc(1, sizeof *c);
     if (!c) {
@@ -340,9 +352,9 @@ static sample_coder *open_coder(const Py_buffer *state, const Py_buffer *levels,
     c->cells = calloc((size_t)height + 5, (size_t)width + 2 * PAD);
     c->samples = calloc(rows * columns, (size_t)n * 4);
     c->errors = calloc(rows * columns, (size_t)n * 4);
-    c->places = calloc((size_t)PLACES << c->bits, sizeof *c->places);
-    c->residues = calloc((size_t)RESIDUES << c->bits, sizeof *c->residues);
-    if (!mix_open(&c->place, PLACE_SIZES) || !mix_open(&c->residue, RESIDUE_SIZES) || !c->cells || !c->samples || !c->errors || !c->places || !c->residues) {
+    int opened = slots_open(&c->places, PLACES, c->bits, 2, all) && slots_open(&c->residues, RESIDUES, c->bits, 0, all);
+    if (!opened || !mix_open(&c->place, PLACE_SIZES) || !mix_open(&c->residue, RESIDUE_SIZES) || !c->cells || !c->samples ||
+        !c->errors) {
         close_coder(c);
         PyErr_NoMemory();
         return NULL;
@@ -367,7 +379,7 @@ static PyObject *encode_samples(PyObject *module, PyObject *args)
     (void)module;
     if (!PyArg_ParseTuple(args, "w*y*y*nn", &state, &given, &levels, &height, &width))
         return NULL;
-    sample_coder *c = open_coder(&state, &levels, height, width);
+    sample_coder *c = open_coder(&state, &levels, height, width, 1);
     size_t room = (size_t)given.len * 2 + 64;
     uint8_t *out = malloc(room);
     if (c && given.len != height * width * levels.len) {
@@ -402,7 +414,7 @@ static PyObject *decode_samples(PyObject *module, PyObject *args)
     (void)module;
     if (!PyArg_ParseTuple(args, "w*y*y*w*nn", &state, &data, &levels, &samples, &height, &width))
         return NULL;
-    sample_coder *c = open_coder(&state, &levels, height, width);
+    sample_coder *c = open_coder(&state, &levels, height, width, data.len >= SLOTS_LONG);
     Py_ssize_t count = height * width * (levels.len / 4), bytes = c ? samples.len / count : 0;
     if (c && ((bytes != 1 && bytes != 2 && bytes != 4) || samples.len != count * bytes)) {
         PyErr_SetString(PyExc_ValueError, "an array has the wrong size");
@@ -412,7 +424,7 @@ static PyObject *decode_samples(PyObject *module, PyObject *args)
         mix_start_decoding(&c->coder, data.buf, (size_t)data.len);
         ok = code_samples(c, NULL, samples.buf, (int)bytes) && mix_exhausted(&c->coder);
         Py_END_ALLOW_THREADS
-        result = PyBool_FromLong(ok);
+        result = c->starved ? PyErr_NoMemory() : PyBool_FromLong(ok);
     }
     close_coder(c);
     PyBuffer_Release(&state), PyBuffer_Release(&data), PyBuffer_Release(&levels), PyBuffer_Release(&samples);

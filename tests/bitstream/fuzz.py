@@ -6,10 +6,12 @@ Each file is decoded and described in a process of its own, whose CPU time and m
 """
 
 import argparse
+import itertools
 import json
 import os
 import time
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +112,8 @@ def megapixels(data: bytes) -> float | None:
     return round(parts.width * parts.height / 1e6, 1)
 
 
-def outcome(data: bytes) -> tuple[str, float, int]:
-    """What became of a file in a process of its own, its CPU seconds, and the bytes by which its memory grew."""
+def start(data: bytes) -> int:
+    """The number of a process that decodes a file."""
     child = os.fork()
     if child == 0:
         code = 3
@@ -126,9 +128,22 @@ def outcome(data: bytes) -> tuple[str, float, int]:
             code = 2
         finally:
             os._exit(code)
-    _, status, usage = os.wait4(child, 0)
-    name = {0: "decoded", 1: "refused", 2: "memory", 3: "other"}.get(os.waitstatus_to_exitcode(status), "crash")
-    return name, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+    return child
+
+
+def outcomes(files: Iterable[bytes], jobs: int) -> Iterator[tuple[int, bytes, str, float, int]]:
+    """Of each file, as they end: its number, itself, what became of it, its CPU seconds and most bytes of memory."""
+    names = {0: "decoded", 1: "refused", 2: "memory", 3: "other"}
+    running: dict[int, tuple[int, bytes]] = {}
+    left = enumerate(files)
+    while True:
+        for number, data in itertools.islice(left, jobs - len(running)):
+            running[start(data)] = number, data
+        if not running:
+            return
+        child, status, usage = os.wait4(-1, 0)
+        name = names.get(os.waitstatus_to_exitcode(status), "crash")
+        yield *running.pop(child), name, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
 
 
 def main() -> None:
@@ -136,24 +151,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="files at a time")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     files = seeds()
-    idle = max(outcome(file)[2] for file in files)  # what decoding of small files takes
-    start = time.perf_counter()
+    idle = max(memory for *_, memory in outcomes(files, 1))  # what decoding of small files takes
+    begin = time.perf_counter()
     counts: dict[str, int] = {}
     odd = []
-    for number in range(options.count):
-        data = damaged(files[rng.integers(len(files))], rng)
-        name, seconds, memory = outcome(data)
+    most = {"seconds": 0.0, "megabytes": 0}
+    tried = (damaged(files[rng.integers(len(files))], rng) for _ in range(options.count))
+    for number, data, name, seconds, memory in outcomes(tried, options.jobs):
         counts[name] = counts.get(name, 0) + 1
+        found = {"seconds": round(seconds, 2), "megabytes": memory - idle >> 20}
+        most = {key: max(most[key], found[key]) for key in most}
         if name not in ("decoded", "refused") or seconds > LIMIT_SECONDS or memory - idle > LIMIT_BYTES:
-            head = {"number": number, "outcome": name, "seconds": round(seconds, 2), "megabytes": memory - idle >> 20}
+            head = {"number": number, "outcome": name} | found
             odd.append(head | {"bytes": len(data), "megapixels": megapixels(data), "hex": data[:48].hex()})
             print(odd[-1], flush=True)
-    report = {"count": options.count, "seed": options.seed, "outcomes": counts, "odd": odd}
-    report["minutes"] = round((time.perf_counter() - start) / 60, 1)
+    report = {"count": options.count, "seed": options.seed, "outcomes": counts, "most": most, "odd": odd}
+    report["minutes"] = round((time.perf_counter() - begin) / 60, 1)
     print(json.dumps({key: value for key, value in report.items() if key != "odd"}))
     if options.output:
         options.output.write_text(json.dumps(report, indent=1) + "\n")

@@ -53,6 +53,21 @@ def test_python_and_kernel_give_the_same_bytes(name, monkeypatch):
     assert np.array_equal(decode_samples(data, samples.shape[:2], levels), samples)
 
 
+@needs_kernel
+@pytest.mark.parametrize("spread", [1, 200])
+def test_slots_that_come_as_they_are_used_are_those_of_the_encoder(spread):
+    """The encoder has all slots of more than 2^14 pixels at once, the decoder of few bytes makes room for them."""
+    rng = np.random.default_rng(3)
+    slope = np.indices((130, 131)).sum(axis=0) * 9
+    samples = (slope + rng.integers(0, spread, slope.shape))[..., None]
+    data = encode_samples(samples, [4000])
+    assert samples.size > 1 << 14
+    assert len(data) < 1 << 16
+    assert np.array_equal(decode_samples(data, slope.shape, [4000]), samples)
+    with pytest.raises(DinpError, match="damaged"):
+        decode_samples(data[: len(data) // 2], slope.shape, [4000])
+
+
 def test_damaged_samples_are_refused():
     samples, levels = SAMPLES["grey"]
     data = encode_samples(samples, levels)

@@ -12,7 +12,7 @@ from dinp.entropy.sample_coder import encode_samples
 from dinp.errors import DinpError
 from dinp.kernels import kernels
 
-FREE, BYTE = 1 << 23, 1 << 15  # units that each stream may ask for, and that each of its bytes may
+FREE, BYTE = 1 << 21, 1 << 15  # units that each stream may ask for, and that each of its bytes may
 
 needs_kernels = pytest.mark.skipif(kernels is None, reason="millions of bits in Python take minutes")
 

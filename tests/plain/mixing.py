@@ -79,11 +79,11 @@ class Bits:
     def spend(self, units: int) -> None:
         """Work, of which the bytes must be worthy."""
         self.work += units
-        require(self.work <= 2**23 + 2**15 * len(self.data), "too much work for so few bytes")
+        require(self.work <= 2**21 + 2**15 * len(self.data), "too much work for so few bytes")
 
     def end(self) -> None:
         """Nothing may follow, except bytes that the work asks for."""
-        asked = self.work > 2**23 + 2**15 * (len(self.data) - 1)
+        asked = self.work > 2**21 + 2**15 * (len(self.data) - 1)
         require(self.taken >= len(self.data) + 3 or asked, "the stream goes on")
 
 

@@ -46,7 +46,7 @@ export const NEXT_HISTORY = (() => {
   return table;
 })();
 
-const WORK = 2 ** 23, WORK_PER_BYTE = 2 ** 15;
+const WORK = 2 ** 21, WORK_PER_BYTE = 2 ** 15;
 
 export class BitDecoder {
   constructor(data) {
