@@ -20,6 +20,8 @@ HOMES = {
     "masks": ("dinp.benchmarks.masks.command:masks", "Compare inpainting masks at equal density."),
     "speed": ("dinp.benchmarks.speed.command:speed", "Time the solver, side by side with pyamg."),
     "scale": ("dinp.benchmarks.speed.scale:scale", "Measure pictures decoded smaller and larger."),
+    "many": ("dinp.benchmarks.speed.many:many", "Time many files by one command, dask and a loop."),
+    "table": ("dinp.benchmarks.tables:table", "Print tables of many files, arrays, scales and previews."),
     "coding": ("dinp.benchmarks.speed.coding_speed:coding", "Time encoding and decoding."),
     "engine": ("dinp.benchmarks.speed.engine:engine", "Time two versions side by side."),
     "solver": (
