@@ -31,7 +31,8 @@ def measured(content: dict) -> str:
     others = {
         name: f"{name} {version}" for name, version in content["versions"].items() if name not in ("dinp", "numpy")
     }
-    return provenance_of([{**content, "jobs": 1, "codecs": others}])
+    told = provenance_of([{**content, "jobs": 1, "codecs": others}])
+    return f"{told} Load of the machine before: {content['load']:.1f}." if "load" in content else told
 
 
 def many_text(content: dict) -> str:
@@ -55,12 +56,12 @@ def many_text(content: dict) -> str:
     return "\n\n".join(
         [
             table,
-            f"{count} pictures of 128x128 to 256x192 in colour, and {count} label maps of 21 classes, made of pictures "
+            f"{count} pictures of 128x128 to 192x128 in colour at effort 1, and {count} label maps of 21 classes, made of pictures "
             f"of the folder {content['folder']}. A start of dask's processes is in its seconds. Loops are measured on "
             "some of the files and told for all. The pictures have three bad files among them; all others are done, "
             "and the end tells:",
             told,
-            f"Interrupted after {again['seconds']:.0f} s: exit code {again['exit_code']}, {again['complete']} files "
+            f"A run on the label maps, interrupted after {again['seconds']:.0f} s: exit code {again['exit_code']}, {again['complete']} files "
             f"are there, {again['partial']} in part. Again with `--skip-existing`: {again['again_skipped']} skipped, "
             f"{again['again_done']} done in {again['again_seconds']:.0f} s; all files are {same} as of one run.",
             bytes_table,

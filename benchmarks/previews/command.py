@@ -10,6 +10,7 @@ the preview itself: BlurHash is text, the others take a third more in base64.
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -21,6 +22,7 @@ from PIL import Image
 
 import dinp
 from dinp.benchmarks.environment import environment, library
+from dinp.benchmarks.previews import thumbhash_decoder
 from dinp.benchmarks.rd.metrics import psnr, ssim
 from dinp.benchmarks.rd.page import Shot, heading, page, painted, paragraph, script_part, table, viewer
 from dinp.benchmarks.rd.tables import Table
@@ -68,12 +70,7 @@ def _thumbhash(image: Image.Image) -> Preview:
     small = reduced_to(image, HASH_SIDE).convert("RGBA")
     data = codec.rgba_to_thumb_hash(small.width, small.height, list(small.tobytes()))
 
-    def show() -> np.ndarray:
-        width, height, *rest = codec.thumb_hash_to_rgba(data)
-        samples = np.array(rest[0] if len(rest) == 1 else rest, dtype=np.uint8)
-        return _enlarged(Image.fromarray(samples.reshape(height, width, 4)), image.size)
-
-    return Preview(len(data), show)
+    return Preview(len(data), lambda: _enlarged(Image.fromarray(thumbhash_decoder.decode(data)), image.size))
 
 
 def _webp(image: Image.Image, size: int) -> Preview | None:
@@ -177,7 +174,7 @@ def measure_previews(pictures: tuple[Path, ...], out: Path, html: Path | None, s
     """Compare previews of few bytes."""
     for file in (out, *([] if html is None else [html])):
         check_output(str(file), force=True, source=str(pictures[0]))
-    rows, parts = [], []
+    rows, parts, load = [], [], round(os.getloadavg()[0], 1)
     with counted("previews", len(pictures)) as one:
         for path in pictures:
             found, shots, files = measure(path)
@@ -190,6 +187,7 @@ def measure_previews(pictures: tuple[Path, ...], out: Path, html: Path | None, s
     head = {
         "benchmark": "previews",
         "script_bytes": gzipped_size(),
+        "load": load,
         **environment(["dinp", "numpy", "pillow", "blurhash", "thumbhash", "scikit-image"]),
     }
     write_output(str(out), (json.dumps(head | {"results": rows}, indent=1) + "\n").encode(), force=True)

@@ -9,8 +9,8 @@ tells. Pictures, with three files that are none among them, and label maps witho
 - by one command through dask, a cluster on this machine with as many processes, its start in the time;
 - by a loop of the shell, a process for each file: some of the files only, and as much more for all of them.
 
-Then the pictures again, by one command that is interrupted (SIGINT) after half of the files, and run again with
---skip-existing. The label maps are decoded by one command and compared. Memory is the most at one time that all
+Then the label maps again, by one command that is interrupted (SIGINT) after half of the files, and run again with
+--skip-existing. They are decoded by one command and compared. Memory is the most at one time that all
 processes of a command have together, pages they share counted once where the system tells it (Linux); it is looked at
 ten times a second. Needs `dinp[bench,dask]`. Of use on an idle machine only.
 """
@@ -41,7 +41,8 @@ from dinp.pictures.files import check_output, write_output
 
 DINP = (sys.executable, "-P", "-m", "dinp")
 LOOP = 'for file; do "$0" -P -m dinp encode $OPTIONS "$file" "$TARGET/$(basename "$file" .png).dinp" || exit 1; done'
-OPTIONS = {"pictures": (), "labels": ("--lossless",)}
+OPTIONS = {"pictures": ("--effort", "1"), "labels": ("--lossless",)}
+TOLD = ("failed: ", "Error: ")
 PAUSE = 0.1  # seconds between two looks at memory
 STEPS = 9  # of the bar
 
@@ -107,7 +108,7 @@ def _row(files: str, way: str, ended: Ended, target: Path, count: int) -> dict:
         "seconds": round(ended.seconds, 2),
         "peak_megabytes": round(ended.memory / 1e6),
         "bytes": sum(path.stat().st_size for path in coded),
-        "told": [line for line in ended.told if line.startswith(("failed: ", "Error: "))],
+        "told": [line.replace(f"{target.parent}/", "") for line in ended.told if line.startswith(TOLD)],
     }
 
 
@@ -129,9 +130,9 @@ def by_loop(folder: Path, files: str, target: str, count: int) -> tuple[Ended, i
 
 
 def interrupted(folder: Path, whole: str, jobs: int) -> dict:
-    """Interrupt a run on the pictures after half of them, run it again, and compare with what `whole` holds."""
-    target, half = folder / "again", len(list((folder / "pictures").iterdir())) // 2
-    words = [*DINP, "encode", *OPTIONS["pictures"], "--jobs", str(jobs), "pictures", target.name]
+    """Interrupt a run on the label maps after half of them, run it again, and compare with what `whole` holds."""
+    target, half = folder / "again", len(list((folder / "labels").iterdir())) // 2
+    words = [*DINP, "encode", *OPTIONS["labels"], "--jobs", str(jobs), "labels", target.name]
     first = run(words, folder, stop_after=(target, half))
     names = [path.name for path in target.iterdir()]
     complete = sum(name.endswith(".dinp") for name in names)
@@ -176,6 +177,7 @@ def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
     check_output(str(out), force=True, source="-")
     library("psutil")
     library("distributed")
+    load = round(os.getloadavg()[0], 1)
     rows, share = [], ("--jobs", str(jobs))
     ways = {f"one command, {jobs} jobs": share, f"dask, {jobs} processes": (*share, "--scheduler", "local")}
     with tempfile.TemporaryDirectory() as name, counted("many", STEPS) as one:
@@ -190,7 +192,7 @@ def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
             ended, measured = by_loop(folder, files, f"{files}_loop", loop)
             rows.append(_row(files, "shell loop", ended, folder / f"{files}_loop", measured))
             one()
-        again = interrupted(folder, "pictures_0", jobs)
+        again = interrupted(folder, "labels_0", jobs)
         one()
         ended = run([*DINP, "decode", *share, "labels_0", "back"], folder)
         if ended.code:
@@ -198,6 +200,6 @@ def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
         compared = label_bytes(folder, "labels_0", "back") | {"decode_seconds": round(ended.seconds, 2)}
         one()
     head = {"benchmark": "many", **environment(["dinp", "numpy", "pillow", "distributed"])}
-    head |= {"count": count, "jobs": jobs, "folder": source.resolve().name}
+    head |= {"count": count, "jobs": jobs, "folder": source.resolve().name, "load": load}
     content = head | {"results": rows, "interrupted": again, "labels": compared}
     write_output(str(out), (json.dumps(content, indent=1) + "\n").encode(), force=True)

@@ -11,7 +11,7 @@ from dinp.benchmarks.environment import library
 from dinp.benchmarks.rd.labels import classes
 from dinp.benchmarks.rd.runs import pictures_in
 
-SIZES = ((128, 128), (192, 128), (192, 192), (256, 192))  # width, height
+SIZES = ((128, 128), (160, 128), (128, 160), (192, 128))  # width, height
 SEGMENTS = 250 / (768 * 512)  # a pixel, of SLIC: as `dinp bench labels` has them
 BAD = ("bad_empty.png", "bad_text.png", "bad_truncated.png")
 

@@ -48,7 +48,9 @@ def test_bad_files_loops_and_interrupted_runs_are_told(photographs, tmp_path, mo
     assert [line.partition(": ")[0] for line in row["told"]] == ["failed"] * 3 + ["Error"]
     assert (ended.count("done"), ended.count("failed")) == (4, 3)
     assert ended.memory > 10**7
-    again = many.interrupted(tmp_path, "OUT", 1)
+    ended, _ = many.by_one_command(tmp_path, "labels", "WHOLE", "--jobs", "1")
+    assert (ended.code, ended.count("done")) == (0, 4)
+    again = many.interrupted(tmp_path, "WHOLE", 1)
     assert again["same_files"]
     assert (again["partial"], again["complete"]) == (0, again["again_skipped"])
     assert (again["again_exit_code"], again["again_skipped"] + again["again_done"]) == (0, 4)

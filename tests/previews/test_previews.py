@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 from conftest import photograph
 from PIL import Image
+from thumbhash import rgba_to_thumb_hash
 
 import dinp
+from dinp.benchmarks.previews.thumbhash_decoder import decode as decode_thumbhash
 from dinp.cli.root import command
 from dinp.page.node import node
 
@@ -88,3 +90,14 @@ def test_the_benchmark(tmp_path):
     assert html.read_text().count("<img data-dinp=") == len(dinps) == 3
     assert json.loads(out.read_text())["script_bytes"] < 60_000
     assert all((rows[name]["script_ms"] is None) == (node() is None) for name in dinps)
+
+
+def test_thumbhash_is_decoded_as_it_is_meant():
+    y, x = np.mgrid[:60, :90]
+    ramp = np.stack([40 + 2 * x, 220 - 2 * y, 60 + x], axis=2).astype(np.uint8)
+    rgba = Image.fromarray(ramp).convert("RGBA")
+    for turned in (rgba, rgba.transpose(Image.Transpose.ROTATE_90)):
+        shown = decode_thumbhash(rgba_to_thumb_hash(turned.width, turned.height, list(turned.tobytes())))
+        assert max(shown.shape[:2]) == 32
+        wanted = np.asarray(turned.convert("RGB").resize(shown.shape[1::-1], Image.Resampling.BOX)).astype(int)
+        assert np.abs(shown - wanted).mean() < 8
