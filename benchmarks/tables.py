@@ -56,14 +56,15 @@ def many_text(content: dict) -> str:
     return "\n\n".join(
         [
             table,
-            f"{count} pictures of 128x128 to 192x128 in colour at effort 1, and {count} label maps of 21 classes, made of pictures "
-            f"of the folder {content['folder']}. A start of dask's processes is in its seconds. Loops are measured on "
-            "some of the files and told for all. The pictures have three bad files among them; all others are done, "
-            "and the end tells:",
+            f"{count} pictures of 128x128 to 192x128 in colour, coded at effort 1, and {count} label maps of 21 "
+            f"classes, made of pictures of the folder {content['folder']}. Dask's seconds have the start of its "
+            "processes. Loops are measured on some of the files and told for all. The pictures have three bad files "
+            "among them; all others are done, and the end tells:",
             told,
-            f"A run on the label maps, interrupted after {again['seconds']:.0f} s: exit code {again['exit_code']}, {again['complete']} files "
-            f"are there, {again['partial']} in part. Again with `--skip-existing`: {again['again_skipped']} skipped, "
-            f"{again['again_done']} done in {again['again_seconds']:.0f} s; all files are {same} as of one run.",
+            f"A run on the label maps, interrupted after {again['seconds']:.0f} s: exit code {again['exit_code']}, "
+            f"{again['complete']} files are there, {again['partial']} in part. Again with `--skip-existing`: "
+            f"{again['again_skipped']} skipped, {again['again_done']} done in {again['again_seconds']:.0f} s; "
+            f"all files are {same} as of one run.",
             bytes_table,
             f"dinp's is the smallest on {labels['smallest_by_dinp']} of {count}; {labels['exact']} come back exactly, "
             f"decoded by one command in {labels['decode_seconds']:.0f} s.",
