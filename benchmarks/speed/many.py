@@ -177,6 +177,8 @@ def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
     check_output(str(out), force=True, source="-")
     library("psutil")
     library("distributed")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; commands would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     load = round(os.getloadavg()[0], 1)
     rows, share = [], ("--jobs", str(jobs))
     ways = {f"one command, {jobs} jobs": share, f"dask, {jobs} processes": (*share, "--scheduler", "local")}
