@@ -145,6 +145,21 @@ def test_holes_can_be_named():
         dinp.encode(values, holes=np.zeros((2, 2), bool))
 
 
+def test_holes_of_colours_have_one_mark_for_all_channels():
+    where = np.zeros((24, 24), dtype=bool)
+    where[4:9, 4:9] = True
+    colours = np.dstack([np.tile(np.arange(24, dtype=np.uint8) * 9, (24, 1))] * 3)
+    colours[where] = (5, 6, 7)
+    colours[4, 4:7] = (1, 2, 3)  # twice as many marks as a plane can have
+    assert (dinp.decode_array(dinp.encode(colours, holes=where, effort=1))[where] == 0).all()
+    floats = np.full((16, 16, 3), 0.5, dtype=np.float32)
+    floats[..., 1] = np.linspace(0, 1, 16)
+    floats[3:5, 3:5, 0] = np.nan  # the others have been measured there
+    back = dinp.decode_array(dinp.encode(floats, effort=1))
+    assert np.isnan(back[3:5, 3:5]).all()
+    assert np.isnan(back).sum() == 12
+
+
 def test_planes_have_ranges_of_their_own():
     planes = np.dstack([1e3 * WAVES, WAVES, WAVES * 0 + 4]).astype(np.float32)
     data = dinp.encode(planes, planes=True, quality=80, effort=1)

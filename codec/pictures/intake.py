@@ -16,7 +16,8 @@ Holes
 -----
 Samples that are NaN or infinite are holes: "no measurement". `holes` names another value, or a mask. By itself a 0 of
 unsigned samples of more than 8 bits in a grey picture is taken for one, as depth cameras mean it, where all other
-values are larger than 1/64 of the largest. Holes are kept exactly, and their surroundings do not see them.
+values are larger than 1/64 of the largest. Holes are kept exactly, and their surroundings do not see them. Colours have
+one mark for all channels: where these have several, it is NaN, or 0 of integers.
 """
 
 import math
@@ -206,20 +207,35 @@ def _holes(
         masks = [given] * len(channels)
     else:
         masks = [_hole_mask(channel, given, plain, alone=array.ndim == 2) for channel in channels]
+    none = math.nan if array.dtype.kind == "f" else 0  # where a mask was given over measurements: they are not kept
+    served = [(number,) for number in range(len(channels))]
     if together:
-        masks = [np.logical_or.reduce(masks)] * len(channels)
+        served = [tuple(range(len(channels)))]
+        channels, masks = [_common_mark(channels, masks, none)], [np.logical_or.reduce(masks)]
     found: dict[tuple[bytes, str], tuple[list[int], np.ndarray, float]] = {}
-    for number, (channel, mask) in enumerate(zip(channels, masks, strict=True)):
+    for numbers, channel, mask in zip(served, channels, masks, strict=True):
         values = np.unique(channel[mask])
-        if values.size > _MARKS:  # a mask that was given over measurements: they are not kept
-            values = np.array([math.nan if channel.dtype.kind == "f" else 0])
+        if values.size > _MARKS:
+            values = np.array([none])
             parts = [mask]
         else:
             parts = [mask & (np.isnan(channel) if v != v else channel == v) for v in values]
         for value, part in zip(values.tolist(), parts, strict=True):
             key = (np.packbits(part).tobytes(), repr(value))
-            found.setdefault(key, ([], part, value))[0].append(number)
+            found.setdefault(key, ([], part, value))[0].extend(numbers)
     return tuple(Holes.of(tuple(numbers), part, value) for numbers, part, value in found.values())
+
+
+def _common_mark(channels: list[np.ndarray], masks: list[np.ndarray], none: float) -> np.ndarray:
+    """What marks each hole of colours, one value for all channels: that of those that have a hole, if they agree."""
+    mark = channels[0].copy()
+    seen = masks[0].copy()
+    for channel, mask in zip(channels[1:], masks[1:], strict=True):
+        mark[seen & mask & (channel != mark) & ~((channel != channel) & (mark != mark))] = none
+        fresh = mask & ~seen
+        mark[fresh] = channel[fresh]
+        seen |= mask
+    return mark
 
 
 def _hole_mask(channel: np.ndarray, given: float | None, plain: SampleFormat, *, alone: bool) -> np.ndarray:
