@@ -51,12 +51,12 @@ export function decodePieces(decoder, regions, divided, width) {
         for (const pixels of parts) fresh.push({ pixels, region: node.region, level: k, divided: false });
         return false;
       });
-      nodes.push(...fresh);
+      for (const node of fresh) nodes.push(node); // more than may be arguments of one call
     }
     if (k > 1) {
       const asked = fresh.filter((node) => node.pixels.length >= 2 * LEAST[k - 1]);
       const wanted = flags.decode(k, asked.map((node) => node.pixels.length));
-      waiting.push(...asked.filter((_, i) => wanted[i]));
+      asked.forEach((node, i) => wanted[i] && waiting.push(node));
     }
   }
   return nodes.filter((node) => !node.divided);
