@@ -173,7 +173,7 @@ def label_bytes(folder: Path, coded: str, back: str) -> dict:
 @click.option("--loop", type=click.IntRange(min=1), default=20, show_default=True, help="Files of the shell loops.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
-    """Time many files by one command, through dask, and by a shell loop."""
+    """Time many files by one command, dask and a loop."""
     check_output(str(out), force=True, source="-")
     library("psutil")
     library("distributed")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+from PIL import Image
 
 import dinp
 from dinp.benchmarks.environment import environment
-from dinp.benchmarks.rd.runs import load_picture
 from dinp.benchmarks.rd.tables import Table
 from dinp.benchmarks.speed.decoding import timed
 from dinp.cli.options import PATH
@@ -58,7 +58,7 @@ def opened(text: str) -> tuple[float, float, np.ndarray]:
 
 def measure(path: Path, quality: float, repeats: int) -> dict:
     """A row: sizes, seconds and agreement."""
-    data = path.read_bytes() if path.suffix == ".dinp" else dinp.encode(load_picture(path), quality=quality)
+    data = path.read_bytes() if path.suffix == ".dinp" else dinp.encode(Image.open(path), quality=quality)
     text, report = page({path.name: data}), dinp.info(data)
     runs = [opened(text) for _ in range(repeats)]
     wanted, decoding = timed(lambda: np.asarray(dinp.decode(data).convert("RGBA")))
