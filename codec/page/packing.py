@@ -8,6 +8,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dinp.entropy.mixing import BitEncoder
 from dinp.errors import DinpError
 
 if TYPE_CHECKING:
@@ -23,22 +24,12 @@ class _Packer:
     """Codes integers as `js/tables.js` reads them, by the bit coder of docs/format.md, section 10.1."""
 
     def __init__(self) -> None:
-        self.low, self.high, self.out = 0, 0xFFFFFFFF, bytearray()
+        self._encoder = BitEncoder()
         self.probabilities: dict[int, int] = {}
-
-    def _bit(self, bit: int, p: int) -> None:
-        middle = self.low + ((self.high - self.low) * p >> 16)
-        if bit:
-            self.high = middle
-        else:
-            self.low = middle + 1
-        while not (self.low ^ self.high) & 0xFF000000:
-            self.out.append(self.high >> 24)
-            self.low, self.high = self.low << 8 & 0xFFFFFFFF, self.high << 8 & 0xFFFFFFFF | 255
 
     def _adaptive(self, bit: int, context: int) -> None:
         p = self.probabilities.get(context, 32768)
-        self._bit(bit, p)
+        self._encoder.code(bit, p)
         p = p + (65536 - p >> RATE) if bit else p - (p >> RATE)
         self.probabilities[context] = min(max(p, 64), 65472)
 
@@ -60,11 +51,11 @@ class _Packer:
                 if k < 2:
                     self._adaptive(bit, 64 + 4 * z + known)
                 else:
-                    self._bit(bit, 32768)
+                    self._encoder.code(bit, 32768)
 
     def finish(self) -> bytes:
         """All that was packed."""
-        return bytes(self.out) + self.low.to_bytes(4, "big")
+        return self._encoder.finish()
 
 
 @cache
