@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 IR_VERSION = 8  # the oldest for this opset: any runtime since 2022 reads it
+FIELD = ["height", "width"]
+STEEP = 1e37  # slope of a ramp that is a step
 ELSEWHERE = "weights"  # where the graph says that the weights are; nothing is read from there
 
 
@@ -29,12 +31,29 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._used: dict[str, None] = {}
+        self._fields: dict[str, tuple[int, int]] = {}  # channels and scale of those that are known
 
     def node(self, kind: str, *inputs: str, name: str | None = None, **attributes: object) -> str:
         """One operation; returns the name of what it gives."""
         out = name or f"{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
+        known = [self._fields[x] for x in inputs if x in self._fields]
+        if known:
+            self._fields[out] = known[0]
         return out
+
+    def field(self, x: str, channels: int, scale: int) -> str:
+        """Tell the shape of a field: its channels, and that its sides are the network's, halved `scale` times.
+
+        Operations hand this on, but for those that change it. Where onnxruntime cannot tell that two fields have one
+        shape it rearranges both before it multiplies them, and adds them in a pass of its own.
+        """
+        self._fields[x] = channels, scale
+        return x
+
+    def scale(self, x: str) -> int:
+        """How many times the sides of a field were halved."""
+        return self._fields[x][1]
 
     def constant(self, value: object, kind: type = np.float32) -> str:
         """A small tensor, kept in the graph."""
@@ -53,7 +72,10 @@ class Graph:
         side = self.shapes[f"{name}.weight"][2]
         parts = [self.weight(f"{name}.{part}") for part in ("weight", "bias")[: 1 + bias]]
         pads = [side // 2] * 4 if side % 2 else [0] * 4
-        return self.node("Conv", x, *parts, name=output, kernel_shape=[side, side], pads=pads, strides=[stride] * 2)
+        out = self.node("Conv", x, *parts, name=output, kernel_shape=[side, side], pads=pads, strides=[stride] * 2)
+        if x in self._fields:
+            self.field(out, self.shapes[f"{name}.weight"][0], self.scale(x) + stride // 2)
+        return out
 
     def divided_convolution(self, x: str, name: str, first: int) -> str:
         """A layer, as the sum of what its first inputs and its other inputs make.
@@ -67,19 +89,25 @@ class Graph:
         parts = []
         for start, end, bias in ((first, count, [self.weight(f"{name}.bias")]), (0, first, [])):
             given = self._slice(x, [start], [end], [1], [1])
-            parts.append(self.node("Conv", given, self._slice(weight, [start], [end], [1], [1]), *bias, **how))
+            made = self.node("Conv", given, self._slice(weight, [start], [end], [1], [1]), *bias, **how)
+            parts.append(self.field(made, self.shapes[f"{name}.weight"][0], 0))
         return self.node("Add", *parts)
 
-    def transposed(self, x: str, name: str, inputs: int | None = None, output: str | None = None) -> str:
+    def transposed(
+        self, x: str, name: str, inputs: int | None = None, output: str | None = None, factor: float = 1.0
+    ) -> str:
         """The transpose of a layer of odd kernel and stride 1, without its bias; to its first `inputs` channels."""
         side = self.shapes[f"{name}.weight"][2]
         weight = self.weight(f"{name}.weight")
+        if factor != 1:
+            weight = self.node("Mul", weight, self.constant([factor]))
         if inputs is not None:
             weight = self._slice(weight, [0], [inputs], [1], [1])
         weight = self.node("Transpose", weight, perm=[1, 0, 2, 3])
         if side > 1:
             weight = self._slice(weight, [side - 1] * 2, [-side - 1] * 2, [2, 3], [-1] * 2)
-        return self.node("Conv", x, weight, name=output, kernel_shape=[side, side], pads=[side // 2] * 4)
+        out = self.node("Conv", x, weight, name=output, kernel_shape=[side, side], pads=[side // 2] * 4)
+        return self.field(out, inputs or self.shapes[f"{name}.weight"][1], self.scale(x))
 
     def _slice(self, x: str, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> str:
         return self.node("Slice", x, *(self.constant(part, np.int64) for part in (starts, ends, axes, steps)))
@@ -87,11 +115,21 @@ class Graph:
     def doubled(self, x: str) -> str:
         """Every sample repeated in a 2x2 block."""
         how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        return self.node("Resize", x, "", self.constant([1, 1, 2, 2]), **how)
+        out = self.node("Resize", x, "", self.constant([1, 1, 2, 2]), **how)
+        if x in self._fields:
+            channels, scale = self._fields[x]
+            self.field(out, channels, scale - 1)
+        return out
 
-    def positive(self, x: str) -> str:
-        """1 where a field is above 0, elsewhere 0."""
-        return self.node("Cast", self.node("Greater", x, self.constant([0.0])), to=TensorProto.FLOAT)
+    def positive(self, x: str, channels: int) -> str:
+        """1 where a field is above 0 (by more than 1e-37), elsewhere 0.
+
+        A steep ramp behind a convolution by 1: onnxruntime rearranges the channels for a comparison, but not for these.
+        """
+        same = f"ones_{channels}"
+        self._constants.setdefault(same, numpy_helper.from_array(np.ones((channels, 1, 1, 1), np.float32), same))
+        y = self.node("Conv", x, same, kernel_shape=[1, 1], group=channels)
+        return self.node("HardSigmoid", y, alpha=STEEP, beta=0.0)
 
     def block(self, x: str, name: str, tape: list[str] | None = None, output: str | None = None) -> str:
         """A residual block, if there is one; where its rectified features are positive goes on the tape."""
@@ -99,7 +137,7 @@ class Graph:
             return x
         y = self.convolution(self.node("Relu", x), f"{name}.first")
         if tape is not None:
-            tape += [self.positive(x), self.positive(y)]
+            tape += [self.positive(part, self.shapes[f"{name}.first.weight"][1 - k]) for k, part in enumerate((x, y))]
         return self.node("Add", self.convolution(self.node("Relu", y), f"{name}.second"), x, name=output)
 
     def model(self, inputs: Mapping[str, list[int | str]], outputs: Mapping[str, list[int | str]]) -> onnx.ModelProto:
@@ -108,8 +146,14 @@ class Graph:
         def values(shapes: Mapping[str, list[int | str]]) -> list[onnx.ValueInfoProto]:
             return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
 
+        fields = {}
+        for name, (channels, scale) in self._fields.items():
+            if name not in inputs and name not in outputs:
+                fields[name] = [1, channels, *(f"{side}_{scale}" if scale else side for side in FIELD)]
         tensors = [*self._constants.values(), *map(self._elsewhere, self._used)]
-        graph = helper.make_graph(self._nodes, "network", values(inputs), values(outputs), tensors)
+        graph = helper.make_graph(
+            self._nodes, "network", values(inputs), values(outputs), tensors, value_info=values(fields)
+        )
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="dinp")
         made.ir_version = IR_VERSION
         return made

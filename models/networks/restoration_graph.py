@@ -12,10 +12,8 @@ from collections.abc import Mapping
 
 import onnx
 
-from dinp.models.networks.graph import Graph
+from dinp.models.networks.graph import FIELD, Graph
 from dinp.restoration import INPUTS
-
-FIELD = ["height", "width"]
 
 
 def correction_graph(shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
@@ -28,8 +26,10 @@ def correction_graph(shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
 def gradient_graph(shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     """The network and the transpose of its derivative."""
     graph, tape = Graph(shapes), []
+    for given in ("wanted", "covered"):
+        graph.field(given, 4, 0)
     x = _trunk(graph, "input", tape)
-    tape.append(graph.positive(x))
+    tape.append(graph.positive(x, shapes["head.weight"][1]))
     change = graph.node("Sub", "wanted", graph.node("Mul", "covered", _corrected(graph, x)))
     _adjoint(graph, change, tape)
     four = [1, 4, *FIELD]
@@ -41,12 +41,7 @@ def _trunk(graph: Graph, x: str, tape: list[str] | None = None) -> str:
     """The field that the last layer takes, before it is rectified."""
     encoded = []
     for i in range(4):
-        if i:
-            x = graph.convolution(x, f"down.{i - 1}", stride=2)
-        elif tape is None:
-            x = graph.divided_convolution(x, "stem", 8)
-        else:  # the tape's comparisons take the channels as they are
-            x = graph.convolution(x, "stem")
+        x = graph.convolution(x, f"down.{i - 1}", stride=2) if i else graph.divided_convolution(x, "stem", 8)
         x = graph.block(x, f"encode.{i}", tape)
         encoded.append(x)
     for i in (2, 1, 0):
@@ -67,14 +62,17 @@ def _adjoint(graph: Graph, change: str, tape: list[str]) -> str:
         x = _block_adjoint(graph, x, f"decode.{i}", tape)
         below.append(x)
         sums = graph.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
-        x = graph.node("Mul", graph.transposed(sums, f"up.{i}"), graph.constant([4.0]))  # sums of 2x2, not means
+        graph.field(sums, graph.shapes[f"up.{i}.weight"][0], i + 1)
+        x = graph.transposed(sums, f"up.{i}", factor=4)  # sums of 2x2, not means
     for i in (3, 2, 1):
         x = _block_adjoint(graph, x, f"encode.{i}", tape)
         outputs, inputs, _, _ = graph.shapes[f"down.{i - 1}.weight"]  # to 2x2 blocks of the inputs
         turned = graph.node("Transpose", graph.weight(f"down.{i - 1}.weight"), perm=[2, 3, 1, 0])
         turned = graph.node("Reshape", turned, graph.constant([4 * inputs, outputs, 1, 1], int))
         y = graph.node("Conv", x, turned, kernel_shape=[1, 1])
-        x = graph.node("Add", graph.node("DepthToSpace", y, blocksize=2), below[i - 1])
+        graph.field(y, 4 * inputs, i)
+        y = graph.field(graph.node("DepthToSpace", y, blocksize=2), inputs, i - 1)
+        x = graph.node("Add", y, below[i - 1])
     return graph.transposed(_block_adjoint(graph, x, "encode.0", tape), "stem", inputs=4, output="gradient")
 
 
