@@ -12,6 +12,7 @@ SOURCES = [
     "cracks",
     "flags",
     "groups",
+    "hints",
     "krylov",
     "module",
     "multigrid",

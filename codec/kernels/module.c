@@ -8,6 +8,7 @@ extern PyMethodDef colour_methods[];
 extern PyMethodDef crack_methods[];
 extern PyMethodDef flag_methods[];
 extern PyMethodDef group_methods[];
+extern PyMethodDef hint_methods[];
 extern PyMethodDef krylov_methods[];
 extern PyMethodDef multigrid_methods[];
 extern PyMethodDef network_methods[];
@@ -30,6 +31,7 @@ static int add_methods(PyObject *module)
         crack_methods,
         flag_methods,
         group_methods,
+        hint_methods,
         krylov_methods,
         multigrid_methods,
         network_methods,

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from dinp.kernels import kernels
 from dinp.threads import in_parallel
 
 LEVELS = 5  # cells of side 2, 4, ..., 32
@@ -29,10 +30,7 @@ def hints(plane: np.ndarray, density: float) -> list[np.ndarray]:
     list of (H / s, W / s) float32 arrays, s = 2, 4, ..., 32
         Positive where optimal pruning would split the cell, if it exists.
     """
-    height, width = plane.shape
-    rows = ROOT * max(1, STRIP // (ROOT * width))
-    strips = in_parallel(lambda y: _critical_costs(_gains(plane, y, min(y + rows, height))), range(0, height, rows))
-    critical = [np.concatenate(parts) for parts in zip(*strips, strict=True)]
+    critical = _critical_costs(plane)
     nested = [critical[-1]]
     for level in reversed(critical[:-1]):
         nested.append(np.minimum(level, doubled(nested[-1])))
@@ -40,6 +38,30 @@ def hints(plane: np.ndarray, density: float) -> list[np.ndarray]:
     largest = min(max(round((density * plane.size - critical[-1].size) / 3), 1), ranked.size)
     threshold = np.partition(ranked, ranked.size - largest)[ranked.size - largest]
     return [np.clip(level - threshold, -CLAMP, CLAMP) for level in critical]
+
+
+def _critical_costs(plane: np.ndarray) -> list[np.ndarray]:
+    """log2 of the cost per added leaf below which optimal pruning splits a cell that exists, finest cells first."""
+    height, width = plane.shape
+    if kernels is None:
+        rows = ROOT * max(1, STRIP // (ROOT * width))
+        strips = in_parallel(lambda y: _of_gains(_gains(plane, y, min(y + rows, height))), range(0, height, rows))
+        return [np.concatenate(parts) for parts in zip(*strips, strict=True)]
+    plane = np.ascontiguousarray(plane)
+    sizes = [plane.size >> 2 * level for level in range(1, LEVELS + 1)]
+    means, critical = np.empty(sum(sizes), dtype=np.float32), np.empty(sum(sizes), dtype=np.float32)
+    kernels.cell_means(plane, height, width, means)
+    given = plane, means, height, width, *_grid()
+    in_parallel(lambda root: kernels.critical_costs(*given, root, critical), range(height // ROOT), blas=False)
+    levels = np.split(critical, np.cumsum(sizes)[:-1])
+    return [level.reshape(height >> k, width >> k) for k, level in enumerate(levels, 1)]
+
+
+def _grid() -> tuple[np.ndarray, float, float]:
+    """The grid of costs, three added leaves each, float64; the least one and the ratio of neighbours, log2."""
+    low, high = (math.log2(cost) for cost in COST_RANGE)
+    step = (high - low) / (COSTS - 1)
+    return 3 * 2 ** (low + step * np.arange(COSTS)), low, step
 
 
 def _gains(plane: np.ndarray, first: int, last: int) -> list[np.ndarray]:
@@ -58,14 +80,12 @@ def _gains(plane: np.ndarray, first: int, last: int) -> list[np.ndarray]:
     return gains
 
 
-def _critical_costs(gains: list[np.ndarray]) -> list[np.ndarray]:
-    """log2 of the cost per added leaf below which optimal pruning splits a cell that exists.
+def _of_gains(gains: list[np.ndarray]) -> list[np.ndarray]:
+    """Critical costs from what splitting each cell removes.
 
     By linear interpolation of the net gain, which falls as the cost rises, on the grid of costs.
     """
-    low, high = (math.log2(cost) for cost in COST_RANGE)
-    step = (high - low) / (COSTS - 1)
-    costs = 3 * 2 ** (low + step * np.arange(COSTS))
+    costs, low, step = _grid()
     places = [np.zeros_like(gain) for gain in gains]
     places[0] = np.interp(gains[0], costs, np.arange(COSTS)).astype(np.float32)  # the finest have no children
     previous: list[np.ndarray] = []

@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.networks.unet import ResidualBlock
+from dinp.models.networks.unet import inner_widths, residual_blocks
 from dinp.restoration import INPUTS
 
 
@@ -18,8 +18,7 @@ class RestorationNetwork(nn.Module):
     widths : sequence of ints
         Channels at strides 2, 4, 8 and 16.
     encode, decode : sequences of 4 and 3 ints, optional
-        Channels inside the residual blocks on the way down, and on the way up; 0: no block there. By default those of
-        the outside.
+        Channels inside the residual blocks on the way down, and on the way up; see `residual_blocks`.
     head : int
         Side of the last layer's kernel.
 
@@ -37,19 +36,14 @@ class RestorationNetwork(nn.Module):
         head: int = 3,
     ) -> None:
         super().__init__()
-        self.config = {"widths": list(widths)}
-        if encode is not None:
-            self.config["encode"] = list(encode)
-        if decode is not None:
-            self.config["decode"] = list(decode)
+        self.config = {"widths": list(widths), **inner_widths(encode, decode)}
         if head != 3:
             self.config["head"] = head
-        encode, decode = encode or widths, decode or widths[:-1]
         self.stem = nn.Conv2d(INPUTS, widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
-        self.encode = nn.ModuleList(_block(*sizes) for sizes in zip(widths, encode, strict=True))
-        self.decode = nn.ModuleList(_block(*sizes) for sizes in zip(widths[:-1], decode, strict=True))
+        self.encode = residual_blocks(widths, encode)
+        self.decode = residual_blocks(widths[:-1], decode)
         self.head = nn.Conv2d(widths[0], 4, head, padding=head // 2)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -75,7 +69,3 @@ class RestorationNetwork(nn.Module):
             x = functional.interpolate(self.up[i](x), scale_factor=2, mode="nearest")
             x = self.decode[i](encoded[i] + x)
         return self.head(functional.relu(x))
-
-
-def _block(width: int, inner: int) -> nn.Module:
-    return ResidualBlock(width, inner) if inner else nn.Identity()

@@ -1,11 +1,13 @@
 """The tree network: a plane and a wanted density in, split logits for the cells of a quadtree out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dinp.models.networks.pruning import hints
-from dinp.models.networks.unet import STRIDES, UNet, padded, standardised
+from dinp.models.networks.unet import STRIDES, UNet, inner_widths, padded, standardised
 
 DENSITIES = (0.005, 0.20)
 SIDES = tuple(reversed(STRIDES))  # 32, 16, 8, 4, 2: roots first
@@ -17,6 +19,20 @@ class TreeNetwork(nn.Module):
     The scales of the trunk's decoder are the levels of the tree: the head of cell side s reads the features of stride
     s, one vector per cell, which have seen everything finer (through the encoder) and coarser (through the decoder).
     One forward pass then stands for the search that made the trees it was trained on.
+
+    Parameters
+    ----------
+    widths : 5 ints
+        Channels at strides 2, 4, 8, 16 and 32.
+    hidden : int
+        Channels of the heads.
+    densities : (low, high)
+        Range of densities the network is conditioned on.
+    hinted : bool
+        Whether the network is given the hints of `dinp.models.networks.pruning`.
+    encode, decode : 5 and 4 ints, optional
+        Channels inside the residual blocks on the way down, and on the way up; see
+        `dinp.models.networks.unet.residual_blocks`.
     """
 
     def __init__(
@@ -25,10 +41,13 @@ class TreeNetwork(nn.Module):
         hidden: int = 32,
         densities: tuple[float, float] = DENSITIES,
         hinted: bool = True,
+        encode: Sequence[int] | None = None,
+        decode: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.config = {"widths": list(widths), "hidden": hidden, "densities": list(densities), "hinted": hinted}
-        self.trunk = UNet(tuple(widths), tuple(densities), hinted)
+        self.config |= inner_widths(encode, decode)
+        self.trunk = UNet(tuple(widths), tuple(densities), hinted, encode=encode, decode=decode)
         self.trust = nn.Parameter(torch.ones(len(widths))) if hinted else None
         self.hidden = nn.ModuleList(nn.Conv2d(width, hidden, 1) for width in reversed(widths))
         self.split = nn.ModuleList(nn.Conv2d(hidden, 1, 1) for _ in widths)

@@ -1,6 +1,7 @@
 """The U-Net trunk that the mask network and the tree network share: features at cell sides 32, 16, 8, 4 and 2."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -30,6 +31,20 @@ class ResidualBlock(nn.Module):
         return x + self.second(functional.relu(self.first(functional.relu(x))))
 
 
+def residual_blocks(widths: Sequence[int], inside: Sequence[int] | None = None) -> nn.ModuleList:
+    """One block a scale, of so many channels outside and inside, by default as many; 0 inside: no block there."""
+    blocks = (
+        ResidualBlock(*sizes) if sizes[1] else nn.Identity() for sizes in zip(widths, inside or widths, strict=True)
+    )
+    return nn.ModuleList(blocks)
+
+
+def inner_widths(encode: Sequence[int] | None, decode: Sequence[int] | None) -> dict[str, list[int]]:
+    """What a network's configuration says of the channels inside its blocks: what is not as outside."""
+    given = {"encode": encode, "decode": decode}
+    return {name: list(widths) for name, widths in given.items() if widths is not None}
+
+
 class UNet(nn.Module):
     """Encoder and decoder whose finest scale is half the picture's resolution.
 
@@ -46,6 +61,8 @@ class UNet(nn.Module):
         Whether every scale takes one more input channel, see `forward`.
     placed : bool
         Whether the stem sees the points that are placed already, see `forward`.
+    encode, decode : sequences of 5 and 4 ints, optional
+        Channels inside the residual blocks on the way down, and on the way up; see `residual_blocks`.
 
     References
     ----------
@@ -58,6 +75,8 @@ class UNet(nn.Module):
         densities: tuple[float, float],
         hinted: bool = False,
         placed: bool = False,
+        encode: Sequence[int] | None = None,
+        decode: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         low, high = math.log(densities[0]), math.log(densities[1])
@@ -67,8 +86,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.condition = nn.ModuleList(nn.Linear(2, width) for width in widths)
         self.hint = nn.ModuleList(nn.Conv2d(1, width, 1, bias=False) for width in widths if hinted)
-        self.encode = nn.ModuleList(ResidualBlock(width) for width in widths)
-        self.decode = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        self.encode = residual_blocks(widths, encode)
+        self.decode = residual_blocks(widths[:-1], decode)
         self.tell = nn.Conv2d(4, widths[0], 3, padding=1, bias=False) if placed else None
 
     def forward(

@@ -188,11 +188,17 @@ def _crops(data: Path, picture: np.ndarray, y: np.ndarray, x: np.ndarray, size: 
     return crops
 
 
+def divided(data: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures below a data folder's train/: those to learn from, and those held out."""
+    found = sorted(path for path in (Path(data) / "train").rglob("*") if path.suffix in SUFFIXES)
+    held = found[HELD_OUT // 2 :: HELD_OUT]
+    return [path for path in found if path not in set(held)], held
+
+
 def _held_out(data: Path, crops: Labelled, picture: np.ndarray) -> tuple[Labelled, Labelled]:
     """Training and validation crops; the pictures that are there decide, not those that happen to have labels."""
     train = Path(data) / "train"
-    names = sorted(path.relative_to(train).as_posix() for path in train.rglob("*") if path.suffix in SUFFIXES)
-    held = np.isin(picture, names[HELD_OUT // 2 :: HELD_OUT])
+    held = np.isin(picture, [path.relative_to(train).as_posix() for path in divided(data)[1]])
     if held.all() or not held.any():  # too few pictures for a split, as in a trial run
         held = np.arange(len(picture)) % 2 == 1
     return crops.select(np.flatnonzero(~held)), crops.select(np.flatnonzero(held))

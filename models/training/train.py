@@ -3,6 +3,7 @@
     dinp train mask --data DATA --out runs/mask --minutes 70 --seed 1 [--start weights.npz]
     dinp train tree --data DATA --out runs/tree --minutes 70 --seed 1 [--resume]
     torchrun --nproc-per-node 4 -m dinp train mask --data DATA --out runs/mask --minutes 70
+    dinp train tree --data DATA --out runs/tree2 --minutes 40 --start runs/tree2/start.npz --distil 0.5
 
 `DATA` holds the labels and pictures that `dinp.models.training.data` describes; what the folder `--out` receives, and
 how the learning rate goes, says `dinp.models.training.run`: weights.npz is in the form that the package ships.
@@ -10,6 +11,8 @@ how the learning rate goes, says `dinp.models.training.run`: weights.npz is in t
 The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
 the teacher's tree, each level with the same weight. Imitation is ahead of a
 surrogate from 5 % on (models/weights/mask.md).
+A lighter tree network is distilled from the shipped one: in a share of the steps it imitates that one's answers for
+enlarged pictures, see `dinp.models.training.enlarged`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +24,12 @@ import torch
 
 from dinp.errors import DinpError
 from dinp.models.networks.tree import SIDES
-from dinp.models.training import data
+from dinp.models.training import data, enlarged
 from dinp.models.training.imitation_losses import LOSSES, base_rate
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run, check_beginning, place_and_precision
-from dinp.models.weights.hub import NETWORKS
+from dinp.models.weights.files import read_weights
+from dinp.models.weights.hub import NETWORKS, load_network
 
 BATCH = 8
 VALIDATION_CROPS = 64
@@ -62,6 +66,7 @@ def train(
     labels: Sequence[Path] | None = None,
     start: Path | None = None,
     peak: float = 1.0,
+    distil: float = 0.0,
     every: float = 120.0,
 ) -> Run:
     """Train a network; see the module's text.
@@ -86,26 +91,34 @@ def train(
         Files of masks to imitate (`dinp.models.training.mask_labels` makes them), in place of those below
         `data_folder`.
     start : Path, optional
-        Weights to begin with, of a network of the same widths.
+        Weights to begin with, of a mask network of the same widths or a tree network of any form.
     peak : float
         Factor on the learning rate.
+    distil : float
+        Share of the steps in which a tree network imitates the shipped one.
     every : float
         Seconds between checkpoints.
 
     Raises
     ------
     DinpError
-        Labels or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
+        Labels or pictures are missing, there is nothing to resume, both `start` and `resume` are given, or a mask
+        network is to be distilled.
     """
     check_beginning(resume, start)
     place, bf16 = place_and_precision(device, bf16)
     if labels is not None and kind != "mask":
         raise DinpError(f"files of labels are for the mask network, not for the {kind} network")
+    if distil and kind != "tree":
+        raise DinpError(f"only the tree network is distilled, not the {kind} network")
     load = partial(data.load_masks, files=labels) if labels is not None else LOADERS[kind]
     training, held_out = load(data_folder, limit)
     order = np.random.default_rng(0).permutation(len(held_out))
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
-    run = Run.start(kind, {kind: NETWORKS[kind]}, seed, place)
+    form = {}
+    if kind == "tree" and (resume or start is not None):
+        form = read_weights(kind, out / "weights.npz" if resume else start).config
+    run = Run.start(kind, {kind: partial(NETWORKS[kind], **form)}, seed, place)
     run.begin(out, resume=resume, start=start, figure="valid")
     settings = run.settings(
         network=kind,
@@ -116,13 +129,19 @@ def train(
         labels=[path.name for path in labels] if labels is not None else None,
         start=start and start.name,
         peak=peak,
+        distil=distil,
         training_crops=len(training),
         validation_crops=len(validation),
         bf16=bf16,
         loss_parts=["pixel"] if kind == "mask" else [f"side {s}" for s in SIDES],
         base_rate=base_rate(kind, validation),
     )
-    drawn = run.batches(partial(data.draw, training, BATCH))
+    draw = partial(data.draw, training, BATCH)
+    if distil:
+        larger = load_network(kind).to(place)
+        count = max(1, BATCH * data.TREE_CROP**2 // enlarged.CROP**2)
+        draw = enlarged.mixed(draw, partial(enlarged.draw, enlarged.pictures(data_folder), larger, count), distil)
+    drawn = run.batches(draw)
 
     def one_step(_: float, rate: float) -> float:
         planes, density, labels = data.to_tensors(*next(drawn), place)

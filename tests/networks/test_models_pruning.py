@@ -45,6 +45,20 @@ def test_hints_are_the_same_in_numpy(density, monkeypatch):
             np.testing.assert_allclose(one, two[i, 0].numpy(), atol=2e-4)
 
 
+@pytest.mark.parametrize("shape", [(32, 32), (32, 320), (352, 64), (96, 128)])
+def test_the_kernel_gives_the_numbers_of_numpy(shape, monkeypatch):
+    if numpy_hints.kernels is None:
+        pytest.skip("the kernels are not built")
+    plane = np.resize(PLANES[0], shape).astype(np.float32) / 50
+    plane[: shape[0] // 3] *= 1e-4  # costs below the grid, others above
+    plane[-8:] *= 1e3
+    found = numpy_hints.hints(plane, 0.04)
+    monkeypatch.setattr(numpy_hints, "kernels", None)
+    for one, two in zip(found, numpy_hints.hints(plane, 0.04), strict=True):
+        assert one.dtype == two.dtype == np.float32
+        assert np.array_equal(one, two)
+
+
 def test_a_cell_without_grandchildren_is_split_while_its_gain_pays_three_leaves():
     gain = [torch.tensor([[[[3.0, 12.0]]]])]
     costs = 2 ** critical_costs(gain)[0].flatten()

@@ -8,7 +8,7 @@ import click
 
 from dinp.cli.options import PATH, Listed, Number
 from dinp.cli.progress import counted, progress, say
-from dinp.cli.train.form import restoration_form
+from dinp.cli.train.form import inside, restoration_form
 from dinp.pictures.files import check_folder, check_output, write_output
 
 _data = click.option("--data", type=PATH, required=True, metavar="FOLDER", help="Folder with train/bsds, train/cid22.")
@@ -92,14 +92,15 @@ def restoration_data(
     _write(out, **packed(turns, files))
 
 
-_teacher = click.option("--teacher", type=PATH, metavar="FILE", help="Weights of the teacher.  [default: version 1]")
+def _teacher(which: str) -> Any:  # noqa: ANN401 (a decorator)
+    return click.option("--teacher", type=PATH, metavar="FILE", help=f"Weights of the teacher.  [default: {which}]")
 
 
 @click.command()
 @click.argument("file", type=PATH)
 @_data
 @_out
-@_teacher
+@_teacher("version 1")
 @click.option("--bf16", is_flag=True, help="The teacher in bfloat16.")
 def restoration_planes(file: Path, data: Path, out: Path, teacher: Path | None, bf16: bool) -> None:
     """Decode coded pictures and have a teacher restore them.
@@ -115,7 +116,7 @@ def restoration_planes(file: Path, data: Path, out: Path, teacher: Path | None, 
 @click.command()
 @click.argument("planes", type=PATH)
 @_out
-@_teacher
+@_teacher("version 1")
 @restoration_form
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
 def restoration_start(planes: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
@@ -128,6 +129,21 @@ def restoration_start(planes: Path, out: Path, teacher: Path | None, **options: 
 
     out.parent.mkdir(parents=True, exist_ok=True)
     make(planes, teacher, out, **options)
+
+
+@click.command()
+@_data
+@_out
+@_teacher("the shipped ones")
+@inside(5)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
+def tree_start(data: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Make a lighter tree network from a larger one."""
+    _check(out, data)
+    from dinp.models.training.tree_shrink import make
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    make(data, teacher, out, **options)
 
 
 @click.command()

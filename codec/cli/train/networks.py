@@ -116,13 +116,20 @@ def mask_passes(labels: tuple[Path, ...], data: Path, **options: Any) -> None:  
 @click.command()
 @_common(data="train/teacher_trees.npz and the pictures", minutes=60)
 @_limit
-@_start("of the same widths")
-def tree(data: Path, limit: int | None, start: Path | None, peak: float, **common: Any) -> None:  # noqa: ANN401
+@_start("of any form")
+@click.option(
+    "--distil",
+    type=Number(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of steps that imitate the shipped network on enlarged pictures.",
+)
+def tree(data: Path, **options: Any) -> None:  # noqa: ANN401
     """Train the tree network by imitation of optimised trees."""
-    common = _ready(**common)
+    options = _ready(**options)
     from dinp.models.training.train import train
 
-    train("tree", data, limit=limit, start=start, peak=peak, **common)
+    train("tree", data, **options)
 
 
 @click.command()
