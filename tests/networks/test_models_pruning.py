@@ -51,7 +51,7 @@ def test_the_kernel_gives_the_numbers_of_numpy(shape, monkeypatch):
         pytest.skip("the kernels are not built")
     plane = np.resize(PLANES[0], shape).astype(np.float32) / 50
     plane[: shape[0] // 3] *= 1e-4  # costs below the grid, others above
-    plane[-8:] *= 1e3
+    plane[-8:] *= 20
     found = numpy_hints.hints(plane, 0.04)
     monkeypatch.setattr(numpy_hints, "kernels", None)
     for one, two in zip(found, numpy_hints.hints(plane, 0.04), strict=True):
