@@ -52,7 +52,7 @@ def crop(path: Path, side: int, rng: np.random.Generator) -> np.ndarray:
     return data.dihedral(np.asarray(enlarged), int(rng.integers(8)))
 
 
-def draw(found: list[Path], teacher: nn.Module, count: int, rng: np.random.Generator, side: int = CROP) -> Batch:
+def draw(found: list[Path], teacher: nn.Module, count: int, rng: np.random.Generator, side: int) -> Batch:
     """Planes (count, side, side), densities (count,), and the teacher's probabilities of splits, as labels.
 
     As in `dinp.models.training.data`; `ABSENT` where a cell does not exist, or hardly.

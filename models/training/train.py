@@ -138,9 +138,9 @@ def train(
     )
     draw = partial(data.draw, training, BATCH)
     if distil:
-        larger = load_network(kind).to(place)
-        count = max(1, BATCH * data.TREE_CROP**2 // enlarged.CROP**2)
-        draw = enlarged.mixed(draw, partial(enlarged.draw, enlarged.pictures(data_folder), larger, count), distil)
+        found, larger, side = enlarged.pictures(data_folder), load_network(kind).to(place), enlarged.CROP
+        count = max(1, BATCH * data.TREE_CROP**2 // side**2)
+        draw = enlarged.mixed(draw, partial(enlarged.draw, found, larger, count, side=side), distil)
     drawn = run.batches(draw)
 
     def one_step(_: float, rate: float) -> float:

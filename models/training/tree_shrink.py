@@ -20,7 +20,7 @@ from dinp.models.training.shrinking import Shrinking, fit
 from dinp.models.weights.hub import load_network, save_weights
 
 SIDE = 256  # of a crop, pixels
-CROPS = 32
+CROPS = 16
 
 
 @torch.no_grad()
