@@ -173,7 +173,7 @@ def add_script_times(rows: list[dict], files: dict[str, bytes]) -> None:
 def measure_previews(pictures: tuple[Path, ...], out: Path, html: Path | None, shown: int) -> None:
     """Compare previews of few bytes."""
     for file in (out, *([] if html is None else [html])):
-        check_output(str(file), force=True, source=str(pictures[0]))
+        check_output(str(file), *map(str, pictures), force=True)
     rows, parts, load = [], [], round(os.getloadavg()[0], 1)
     with counted("previews", len(pictures)) as one:
         for path in pictures:

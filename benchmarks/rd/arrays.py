@@ -128,7 +128,7 @@ def measure(name: str, plane: np.ndarray, error: float | None, codec: str) -> di
 @click.option("--side", type=click.IntRange(min=16), default=512, show_default=True, help="Of the arrays, in samples.")
 def arrays(pictures: tuple[Path, ...], out: Path, side: int) -> None:
     """Measure chunks of depth and elevation arrays."""
-    check_output(str(out), force=True, source=str(pictures[0]) if pictures else "-")
+    check_output(str(out), *map(str, pictures), force=True)
     ground = terrain(side, side)
     planes = {
         "terrain": ground,

@@ -33,7 +33,7 @@ def loss_of_halving(samples: np.ndarray) -> float:
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
 def chroma(pictures: tuple[Path, ...], out: Path) -> None:
     """Tell which pictures keep halved chroma."""
-    check_output(str(out), force=True, source=str(pictures[0]))
+    check_output(str(out), *map(str, pictures), force=True)
     rows = []
     for path in pictures:
         loss = loss_of_halving(load_picture(path, "colour"))

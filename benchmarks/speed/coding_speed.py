@@ -63,7 +63,7 @@ def coding(
     pictures: tuple[Path, ...], out: Path, qualities: tuple[float, ...], efforts: tuple[int, ...], repeats: int
 ) -> None:
     """Time encoding and decoding."""
-    check_output(str(out), force=True, source=str(pictures[0]))
+    check_output(str(out), *map(str, pictures), force=True)
     rows: list[dict] = []
     for path in pictures:
         for quality in qualities:

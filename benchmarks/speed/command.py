@@ -71,7 +71,7 @@ def run(
     repeats: int,
 ) -> None:
     """Measure, and write JSON."""
-    check_output(str(out), force=True, source="-")
+    check_output(str(out), force=True)
     library("pyamg")
     from dinp.benchmarks.speed.solvers import HEAD, line, load, measure
     from dinp.diffusion.inpaint import TOLERANCE

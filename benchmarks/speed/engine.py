@@ -282,7 +282,7 @@ def engine(
         return
     if before is None or out is None:
         raise DinpError("a measurement needs --before and --out")
-    check_output(str(out), force=True, source="-")
+    check_output(str(out), force=True)
     root = Path(__file__).resolve().parents[2]
     result: dict[str, Any] = {
         "benchmark": "engine",

@@ -174,7 +174,7 @@ def label_bytes(folder: Path, coded: str, back: str) -> dict:
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 def many(source: Path, out: Path, count: int, loop: int, jobs: int) -> None:
     """Time many files by one command, dask and a loop."""
-    check_output(str(out), force=True, source="-")
+    check_output(str(out), force=True)
     library("psutil")
     library("distributed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; commands would inherit it

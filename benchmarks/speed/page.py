@@ -98,7 +98,7 @@ def as_table(rows: list[dict]) -> Table:
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Of each page.")
 def measure_pages(pictures: tuple[Path, ...], out: Path, quality: float, repeats: int) -> None:
     """Time the page that decodes in the browser."""
-    check_output(str(out), force=True, source=str(pictures[0]))
+    check_output(str(out), *map(str, pictures), force=True)
     rows = []
     with counted("pages", len(pictures)) as one:
         for path in pictures:

@@ -87,7 +87,7 @@ def measure(name: str, picture: np.ndarray, quality: float, factor: int, repeats
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
 def scale(pictures: tuple[Path, ...], out: Path, qualities: tuple[float, ...], repeats: int) -> None:
     """Measure pictures decoded smaller and larger."""
-    check_output(str(out), force=True, source=str(pictures[0]))
+    check_output(str(out), *map(str, pictures), force=True)
     rows: list[dict] = []
     jobs = [(factor, False) for factor in SMALLER] + [(factor, True) for factor in LARGER]
     with counted("scale", len(pictures) * len(qualities) * len(jobs)) as one:

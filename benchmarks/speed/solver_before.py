@@ -121,7 +121,7 @@ def solver(
     before: Path, commit: str | None, out: Path, densities: tuple[float, ...], repeats: int, small: bool
 ) -> None:
     """Time the solver, beside another installation."""
-    check_output(str(out), force=True, source=str(before))
+    check_output(str(out), str(before), force=True)
     head = {"benchmark": "solver_before", **environment(PACKAGES), "before": commit, "repeats": repeats}
     head["units"] = "seconds, the least of the repetitions; ratios now / before; errors in grey levels"
     rows: list[dict] = []

@@ -70,7 +70,7 @@ def decode(
         return
     (source,) = sources
     into = picture_format(target)
-    files.check_output(target, force=force, source=source)
+    files.check_output(target, source, force=force)
     import dinp
 
     data = files.read_dinp(source, most=most_bytes(max_pixels))

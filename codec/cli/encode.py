@@ -116,9 +116,9 @@ def encode(
         do_all("encode", tasks, existing=existing, options=wanted, verbose=verbose, **of_many)
         return
     (source,) = sources
-    files.check_output(target, force=force, source=source)
+    files.check_output(target, source, force=force)
     if panels_file is not None:
-        files.check_output(panels_file, force=force, source=source)
+        files.check_output(panels_file, source, force=force)
     if not force:
         check_dinp_ending(target)
     import dinp

@@ -43,7 +43,7 @@ def tasks_for(
 
     if "-" in (*sources, target):
         raise DinpError("lines of JSON and skipped outputs are of files by name: give names in place of -")
-    files.check_output(target, force=existing != REFUSE, source=sources[0])
+    files.check_output(target, sources[0], force=existing != REFUSE)
     return [Task(sources[0], target)]
 
 

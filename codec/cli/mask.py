@@ -50,10 +50,10 @@ def mask(
     into = picture_format(target)
     if not keeps_masks(into):
         raise DinpError(f"{into} may not keep a mask exactly: name the output like mask.png")
-    files.check_output(target, force=force, source=source)
+    files.check_output(target, source, force=force)
     if picture is not None:
         shown_as = picture_format(picture)
-        files.check_output(picture, force=force, source=source)
+        files.check_output(picture, source, force=force)
         if os.path.realpath(picture) == os.path.realpath(target):
             raise DinpError("the mask and the picture are the same file: give one another name")
     from PIL import Image

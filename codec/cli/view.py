@@ -20,15 +20,21 @@ def view(sources: tuple[str, ...], output: str | None, everything: bool, force: 
     import webbrowser
     from pathlib import Path
 
+    from dinp.errors import DinpError
     from dinp.page.document import VERSIONS, needed_versions, page
-    from dinp.pictures.files import check_output, read_dinp, write_output
+    from dinp.pictures.files import check_output, display, read_dinp, write_output
+
+    def read(path: str) -> bytes:
+        try:
+            return read_dinp(path)
+        except DinpError as error:  # which one of several it is
+            raise error if display(path) in str(error) else DinpError(f"{display(path)}: {error}") from error
 
     if output is not None:
-        for source in sources or ("",):
-            check_output(output, force=force, source=source)
+        check_output(output, *sources, force=force)
     paths = list(dict.fromkeys(sources))
     names = [os.path.basename(path) for path in paths]
-    files = {name if names.count(name) == 1 else path: read_dinp(path) for path, name in zip(paths, names, strict=True)}
+    files = {name if names.count(name) == 1 else path: read(path) for path, name in zip(paths, names, strict=True)}
     versions = VERSIONS if everything else needed_versions(files)
     text = page(files, versions=versions).encode()
     networks = f"restoration {' and '.join(map(str, versions))}" if versions else "no restoration"

@@ -100,8 +100,8 @@ def read_dinp(name: str, *, most: int = MOST_BYTES) -> bytes:
     return data
 
 
-def check_output(name: str, *, force: bool, source: str) -> None:
-    """Raise DinpError, before the work, if the output `name` must not or cannot be written; `source` is the input."""
+def check_output(name: str, *sources: str, force: bool) -> None:
+    """Raise DinpError, before the work, if the output `name` must not or cannot be written (`sources`: inputs)."""
     if name == "-":
         if sys.stdout is None:
             raise DinpError("cannot write to standard output: it is closed")
@@ -117,8 +117,9 @@ def check_output(name: str, *, force: bool, source: str) -> None:
     if is_special(name):
         return
     if os.path.exists(path):
-        if source != "-" and os.path.exists(source) and os.path.samefile(source, path):
-            raise DinpError("input and output are the same file: give the output another name")
+        for source in sources:
+            if source != "-" and os.path.exists(source) and os.path.samefile(source, path):
+                raise DinpError("input and output are the same file: give the output another name")
         if not force:
             raise DinpError(f"{display(name)} exists already: use --force to overwrite it")
     if not os.access(folder, os.W_OK | os.X_OK):

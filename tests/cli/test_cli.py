@@ -426,7 +426,7 @@ def test_failing_to_write_leaves_neither_a_part_nor_a_damaged_old_file(folder, m
 def test_binary_data_does_not_go_to_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     with pytest.raises(dinp.DinpError, match="terminal"):
-        files.check_output("-", force=True, source="picture.png")
+        files.check_output("-", "picture.png", force=True)
 
 
 def test_closed_pipes_end_in_one_sentence(folder):

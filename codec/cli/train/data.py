@@ -19,7 +19,7 @@ def _check(out: Path, data: Path) -> None:
     """Raise DinpError, before the work, where the file cannot be written; its folder may have to be made."""
     check_folder(str(out.parent))
     if out.parent.is_dir():
-        check_output(str(out), force=True, source=str(data))
+        check_output(str(out), str(data), force=True)
 
 
 def _write(out: Path, **arrays: object) -> None:
