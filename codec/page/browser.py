@@ -64,6 +64,13 @@ class Browser:
             os.close(descriptor)
         os.close(to_read)
         os.close(to_write)
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "DOM"):
@@ -79,7 +86,11 @@ class Browser:
         """End the program."""
         os.close(self._write)
         self._process.terminate()
-        self._process.wait(20)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._read)
         self._folder.cleanup()
 
@@ -91,7 +102,10 @@ class Browser:
             message["sessionId"] = self._session
         rest = json.dumps(message).encode() + b"\0"
         while rest:
-            rest = rest[os.write(self._write, rest) :]
+            try:
+                rest = rest[os.write(self._write, rest) :]
+            except BrokenPipeError as error:
+                raise DinpError("Chromium ended") from error
         return self._answer(self._next, method)
 
     def _answer(self, number: int, method: str) -> dict:
