@@ -27,8 +27,8 @@ for (const text of FILES) {
     preview = dinp.decodePreview(data);
     ms = Math.min(ms, performance.now() - start);
   }
-  const { width, height, rgba } = preview;
-  console.log(JSON.stringify({ width, height, ms, rgba: Buffer.from(rgba.buffer).toString("base64") }));
+  const { width, height, rgba, unrestored } = preview;
+  console.log(JSON.stringify({ width, height, ms, unrestored, rgba: Buffer.from(rgba.buffer).toString("base64") }));
 }
 """
 Decoded = dict | DinpError
@@ -75,19 +75,21 @@ def paint(files: Iterable[bytes], *, repeats: int = 5) -> list[dict]:
     Returns
     -------
     list of dict
-        "pixels": (H, W, 4) uint8, and "ms": the least of `repeats`, after a first one which unpacks the networks.
+        "pixels": (H, W, 4) uint8, "unrestored": versions of restoration that the script leaves out, and "ms": the
+        least of `repeats`, after a first one which unpacks the networks.
 
     Raises
     ------
     DinpError
-        There is no Node, or it failed.
+        There is no Node, or it failed, as with a file that is no preview.
     """
     texts = [packing.text(data) for data in files]
     script = painter() + _PAINT.replace("FILES", json.dumps(texts)).replace("REPEATS", str(repeats))
     found = []
     for answer in _answers("-", script):
         pixels = np.frombuffer(base64.b64decode(answer["rgba"]), np.uint8)
-        found.append({"pixels": pixels.reshape(answer["height"], answer["width"], 4), "ms": answer["ms"]})
+        shaped = pixels.reshape(answer["height"], answer["width"], 4)
+        found.append({"pixels": shaped, "unrestored": answer["unrestored"], "ms": answer["ms"]})
     return found
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import dinp
+from dinp.bitstream.container import pack, unpack
 from dinp.cli.root import command
+from dinp.errors import DinpError
+from dinp.page import browser as browsers
 from dinp.page.browser import Browser, chromium
 from dinp.page.document import needed_versions, page
 
@@ -108,6 +113,66 @@ def same(shown, image):
     return difference.max() <= 1 and (difference > 0).mean() <= 0.002
 
 
+def test_a_file_that_cannot_be_shown_is_named(tmp_path):
+    good, bad = GOLDEN / "v1.0_flat.dinp", tmp_path / "bad.dinp"
+    bad.write_bytes(b"no dinp file")
+    target = tmp_path / "page.html"
+    result = CliRunner().invoke(command, ["view", str(good), str(bad), "--out", str(target)])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {bad}: this is not a dinp file\n"
+    result = CliRunner().invoke(command, ["view", str(good), str(tmp_path / "none"), "--out", str(target)])
+    assert result.stderr.count("none") == 1
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("answers", ["cat > /dev/null", "exit 1"])  # never, and not any more
+def test_a_browser_that_does_not_start_is_ended(tmp_path, monkeypatch, answers):
+    program = tmp_path / "chromium"
+    program.write_text(f"#!/bin/sh\n{answers}\nsleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(browsers, "chromium", lambda: str(program))
+    monkeypatch.setattr(browsers.tempfile, "tempdir", str(tmp_path))
+    started, begin = [], subprocess.Popen
+
+    def popen(*arguments, **settings):
+        started.append(begin(*arguments, **settings))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(DinpError, match="Chromium"):
+        Browser(timeout=0.3)
+    (process,) = started
+    assert process.poll() is not None
+    assert list(tmp_path.iterdir()) == [program]
+
+
+def of_two_restorations():
+    """A file whose chroma names another restoration than its luma."""
+    container = unpack((GOLDEN / COLOUR).read_bytes())
+    first, *others = container.sections
+    assert first[0] >> 5 == 1
+    return pack(replace(container, sections=[first, *(bytes([s[0] & 31 | 2 << 5]) + s[1:] for s in others)]))
+
+
+@pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
+def test_what_is_not_restored_is_told(tmp_path):
+    target = tmp_path / "page.html"
+    files = {"two.dinp": of_two_restorations(), "one.dinp": (GOLDEN / RESTORED).read_bytes()}
+    notes = "[...document.querySelectorAll('article')].map((a) => a.querySelector('.note')?.textContent ?? '')"
+    told = []
+    with Browser() as browser:
+        for versions in ((1,), ()):
+            target.write_text(page(files, versions=versions), encoding="utf-8")
+            browser.open(target)
+            browser.wait_for(f"document.querySelectorAll('article').length === 2 && {ENDED}")
+            told.append(browser.ask(notes))
+        assert browser.complaints == []
+    assert told[0][0].startswith("Cb and Cr shown without restoration 2,")
+    assert told[0][1] == ""
+    assert told[1][0].startswith("Y shown without restoration 1,")
+    assert told[1][1].startswith("Shown without restoration 1,")
+
+
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
 def test_pictures_too_long_for_a_canvas_are_told_and_keep_no_others_waiting(tmp_path):
     target, long = tmp_path / "page.html", dinp.encode(np.zeros((1, 70_000), np.uint8), lossless=True)
@@ -135,6 +200,8 @@ def test_what_chromium_shows(tmp_path):
         states = browser.ask("[...document.querySelectorAll('article')].map((a) => a.dataset.state)")
         assert states == ["done"] * 5 + ["failed"]
         assert "checksum" in browser.ask("document.querySelector('[role=alert]').textContent")
+        notes = browser.ask("[...document.querySelectorAll('.note')].map((note) => note.textContent)")
+        assert [note.split(":")[0] for note in notes] == ["Without loss"]  # and all is restored
         for number, path in enumerate(paths):
             shown, wanted = canvas(browser, number), dinp.decode(path.read_bytes())
             opaque = shown[..., 3] == 255  # canvases keep colours only roughly where they are transparent

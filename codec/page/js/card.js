@@ -1,8 +1,7 @@
 // A file's card: how far it is, its picture with its views, and what it holds.
-import { make } from "./dom.js";
+import { make, number } from "./dom.js";
+import { notes } from "./notes.js";
 import { Stage } from "./stage.js";
-
-const number = (value, digits = 0) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 export class Card {
   constructor(name, bytes) {
@@ -29,26 +28,12 @@ export class Card {
   show(result, versions) {
     const { report, ms } = result, bpp = (8 * report.bytes) / (report.width * report.height);
     this.facts.textContent = `${number(report.width)} × ${number(report.height)} · ${report.kind} · ${number(report.bytes)} bytes · ${number(bpp, 3)} bits per pixel`;
-    const stage = new Stage(result);
-    this.body.replaceChildren(stage.element, ...notes(report, versions), table(report), make("p", { className: "status" }, `decoded in ${number(ms / 1000, 2)} s`));
+    const stage = new Stage(result), said = notes(report, versions).map((line) => make("p", { className: "note" }, line));
+    this.body.replaceChildren(stage.element, ...said, table(report), make("p", { className: "status" }, `decoded in ${number(ms / 1000, 2)} s`));
     this.element.dataset.state = "done";
     this.element.dataset.ms = ms;
     stage.draw();
   }
-}
-
-function notes({ restoration, restored, lossless }, versions) {
-  const lines = [];
-  if (lossless) {
-    const { method, lattice, regions, colours } = lossless;
-    const what = regions ? `${number(regions)} regions` : colours ? `${number(colours)} colours` : method;
-    lines.push(lattice ? `On a lattice within a largest error: ${what}.` : `Without loss: ${what}.`);
-  }
-  if (restoration && !restored) {
-    const has = versions.length ? `those of ${versions.join(" and ")}` : "none";
-    lines.push(`Shown without restoration ${restoration}: this page has ${has} of the networks. dinp view --all makes one with all.`);
-  }
-  return lines.map((line) => make("p", { className: "note" }, line));
 }
 
 /** Bytes and bits per pixel of each section. */

@@ -103,6 +103,11 @@ function tooOften(planes, before) {
   return [0, 1, 2, 3, 4].some((p) => (planes >> p) & 1 && before.filter((other) => (other >> p) & 1).length >= 4);
 }
 
+/** The steps that a chunk gives a plane for its cells, or undefined. */
+export function stepsFor({ chunks }, p) {
+  return chunks.find(({ type, planes }) => type === CHUNKS.STEPS && (planes >> p) & 1)?.steps;
+}
+
 function readChunks(body, file) {
   const chunks = [], seen = new Map();
   for (let type = body.byte(); type; type = body.byte()) {

@@ -1,7 +1,7 @@
 // A dinp file, decoded: its parts, planes without and with restoration, and the picture.
 import { decodeBeside } from "./beside.js";
 import { PLAIN } from "./formats.js";
-import { CHUNKS, readContainer } from "./container.js";
+import { CHUNKS, readContainer, stepsFor } from "./container.js";
 import { inpaint } from "./inpaint.js";
 import { convolve } from "./convolution.js";
 import { useKernels } from "./kernels.js";
@@ -28,8 +28,7 @@ export function decode(data, models, weights = {}, progress = () => {}) {
   const sections = [], total = file.planes.length;
   file.planes.forEach((plane, p) => {
     progress((0.3 * p) / total, `reading ${plane.name}`);
-    const own = chunks.find(({ type, planes }) => type === CHUNKS.STEPS && (planes >> p) & 1)?.steps;
-    sections.push(decodeSection(file.sections[p], plane, models, own, sections[0]));
+    sections.push(decodeSection(file.sections[p], plane, models, stepsFor(file, p), sections[0]));
   });
   const beside = decodeBeside(file, models);
   const planes = file.planes.map((plane, p) => {

@@ -6,3 +6,5 @@ export function make(tag, properties = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+export const number = (value, digits = 0) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -39,7 +39,7 @@ function newWorker() {
     if (data.what !== undefined) return card.progress(data.share, data.what);
     try {
       if (data.error) card.fail(data.error);
-      else card.show(data, Object.keys(assets.weights));
+      else card.show(data, Object.keys(assets.weights).map(Number));
     } catch (error) { // what the browser cannot show must not keep others waiting
       card.fail(`the picture cannot be shown: ${error.message}`);
     }

@@ -6,14 +6,14 @@ import { stepOf } from "./sections.js";
 const STRUCTURES = ["tree", "free mask", "contours", "contours of the first plane"];
 const METHODS = { samples: "samples", colours: "colours", regions: "regions", wide: "wide samples" };
 
-/** {width, height, bytes, kind, version, planes: rows, chunks: rows, other: bytes of the rest, restoration, lossless}. */
-export function describe({ file, sections, restored, lossless }) {
+/** {width, height, bytes, kind, version, planes: rows, chunks: rows, other: bytes of the rest, shape, lossless}. */
+export function describe({ file, sections, lossless }) {
   const chunks = file.chunks.map(({ type, content }) => ({ name: nameOf(type), bytes: content.length }));
   const planes = sections.map((section, p) => rowOf(section, file.planes[p], file.sections[p].length));
-  const told = [...chunks, ...planes].reduce((sum, { bytes }) => sum + bytes, 0), versions = sections.map(({ restoration }) => restoration);
+  const told = [...chunks, ...planes].reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     width: file.width, height: file.height, bytes: file.bytes, version: file.version, kind: kindOf(file), planes, chunks, other: file.bytes - told,
-    restoration: Math.max(0, ...versions), restored: restored !== null, shape: STRUCTURES[sections[0]?.structure] ?? null,
+    shape: STRUCTURES[sections[0]?.structure] ?? null,
     lossless: lossless && { ...lossless, method: METHODS[lossless.method] },
   };
 }

@@ -8,7 +8,8 @@ import { decodeFlags, decodeMask, leavesOf } from "./flags.js";
 import { RangeDecoder } from "./ranges.js";
 import { decodeValues } from "./values.js";
 
-export const TREE = 0, FREE = 1, BARRIERS = 2, SHARED = 3;
+const TREE = 0, BARRIERS = 2, SHARED = 3;
+export const FREE = 1;
 
 /** The step in units of a cell of side 2^k. */
 export const stepOf = (q, k, own) => (own && own[k]) || STEP[clip(q + 8 * (3 - k), 0, 255)];
