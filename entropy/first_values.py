@@ -42,6 +42,7 @@ from functools import cache
 
 import numpy as np
 
+from dinp.entropy.blocks import first_places
 from dinp.entropy.coder import ONE, RangeDecoder, RangeEncoder
 from dinp.entropy.value_coder import tables
 from dinp.kernels import kernels
@@ -102,12 +103,10 @@ def patterns(labels: np.ndarray) -> np.ndarray:
     """Hashes (n, 4) uint32 of the cracks around each region's first pixel."""
     height, width = labels.shape
     n = int(labels.max()) + 1
-    first = np.empty(n, dtype=np.int64)
-    first[labels.ravel()[::-1]] = np.arange(labels.size - 1, -1, -1)
-    y, x = first // width, first % width
+    y, x = np.divmod(first_places(labels, n), width)
     margin = max(RADII) + 1
     shape = (height + 2 * margin, width + 2 * margin)
-    right, down = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=np.uint32)
+    right, down = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
     right[margin:-margin, margin : -margin - 1] = labels[:, 1:] != labels[:, :-1]
     down[margin : -margin - 1, margin:-margin] = labels[1:] != labels[:-1]
     y, x = y + margin, x + margin

@@ -96,7 +96,7 @@ def test_lossless_excludes_what_loses():
 @pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32, np.float64])
 def test_samples_of_any_number_of_values_come_back(kind, monkeypatch):
     monkeypatch.setattr(lossless, "MAX_LEVELS", 1 << 5)
-    monkeypatch.setattr(lossless, "_BLOCK", 37)
+    monkeypatch.setattr("dinp.entropy.blocks.BLOCK", 37)
     values = RNG.normal(0, 3e8, (9, 40, 2))
     values = (np.abs(values) if kind == np.uint32 else values).astype(kind)
     data = dinp.encode(values, lossless=True)

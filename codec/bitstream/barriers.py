@@ -25,6 +25,7 @@ from dinp.bitstream.regions import Level, Pieces, divide, known_data_of_pieces, 
 from dinp.bitstream.steps import GREY, STEP_TABLE, steps_of
 from dinp.bitstream.structure import KnownData
 from dinp.bitstream.varint import decode_varint, encode_varint
+from dinp.entropy.blocks import counted
 from dinp.entropy.coder import SURPLUS, RangeDecoder, RangeEncoder
 from dinp.entropy.crack_coder import cracks_of, decode_cells, encode_cracks, regions_of_cells
 from dinp.entropy.division_coder import DivisionModel, decode_divisions, encode_divisions
@@ -190,7 +191,7 @@ def _first_values(pieces: Pieces, step_index: int, depth: int, *, fine: bool) ->
     """Coding order, base in units, log2 of steps in bases, and the largest value in bases."""
     r = pieces.regions
     base, shift = region_steps(pieces.area[:r], step_index, depth, fine=fine)
-    order = coding_order(pieces.labels, np.bincount(pieces.labels.ravel()))
+    order = coding_order(pieces.labels, counted(pieces.labels, r))
     return order, base, shift, -(-(255 * GREY << depth) // base)
 
 

@@ -25,7 +25,6 @@ Channels are those of the layout, R, G, B in colour pictures, and alpha after th
 channel and 2^16 colours or values of regions.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +32,7 @@ import numpy as np
 from dinp.bitstream.lattice import Lattice, pack_lattice, read_lattice
 from dinp.bitstream.value_lists import packed_list, read_list, read_stream
 from dinp.bitstream.varint import decode_varint, encode_varint
+from dinp.entropy.blocks import blocks, looked_up
 from dinp.entropy.crack_coder import cracks_of, decode_cells, encode_cracks, regions_of, regions_of_cells
 from dinp.entropy.region_coder import decode_colours, encode_colours
 from dinp.entropy.sample_coder import MAX_LEVELS, decode_samples, encode_samples
@@ -47,7 +47,6 @@ _LARGE_REGION = 400  # pixels a region in the mean, from which on samples one by
 _SMALL_REGION = 40  # below which contours are not
 _FEW_COLOURS = 30  # pixels a colour, below which a list of colours is not tried
 _MOST_LOW_BITS = 63
-_BLOCK = 1 << 16  # pixels that are looked up at a time: numpy makes indices of 8 bytes each
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _decode(
         cracks = int(np.bitwise_count(cells).sum(dtype=np.int64))
         report = LosslessReport(METHODS[method], len(values), count, cracks, parts, units)
         table = _samples(values, np.dtype(dtypes[0]), lattices[0])
-        return [_looked_up(table[colours], labels)], report
+        return [looked_up(table[colours], labels)], report
     if method == WIDE:
         report = LosslessReport(METHODS[method], 0, 0, 0, {"values": head, "samples": len(data) - at}, units)
         return ([] if only_describe else _read_wide(data, at, shape, dtypes, lattices)), report
@@ -172,8 +171,8 @@ def _decode(
     samples = decode_samples(data[at:], shape, [count] if method == COLOURS else levels)
     tables = list(map(_samples, lists, map(np.dtype, dtypes), lattices))
     if method == COLOURS:
-        return [_looked_up(table[colours[:, k]], samples[..., 0]) for k, table in enumerate(tables)], report
-    return [_looked_up(table, samples[..., k]) for k, table in enumerate(tables)], report
+        return [looked_up(table[colours[:, k]], samples[..., 0]) for k, table in enumerate(tables)], report
+    return [looked_up(table, samples[..., k]) for k, table in enumerate(tables)], report
 
 
 def _encode_regions(numbers: np.ndarray, values: list[int], labels: np.ndarray) -> bytes:
@@ -241,7 +240,7 @@ def _read_wide(
         lower = np.frombuffer(data[at:end], dtype=np.uint8)
         at = end
         channel = np.empty(pixels, dtype=dtype)
-        for some in _blocks(pixels):
+        for some in blocks(pixels):
             offsets = high[some].astype(np.uint64) << np.uint64(low_bits)
             offsets |= _low_bits(lower, some.start, offsets.size, low_bits)
             listed, numbers = np.unique(offsets, return_inverse=True)
@@ -271,19 +270,6 @@ def _as_integers(channel: np.ndarray) -> np.ndarray:
     bits = np.ascontiguousarray(channel).view(f"u{channel.dtype.itemsize}")
     sign = bits.dtype.type(1 << (8 * channel.dtype.itemsize - 1))
     return np.where(bits & sign, ~bits, bits | sign)
-
-
-def _looked_up(table: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """`table[numbers]` (H, W), some pixels at a time."""
-    flat = numbers.reshape(-1)
-    found = np.empty(flat.size, dtype=table.dtype)
-    for some in _blocks(flat.size):
-        found[some] = table[flat[some]]
-    return found.reshape(numbers.shape)
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(at, min(at + _BLOCK, count)) for at in range(0, count, _BLOCK))
 
 
 def _samples(values: list[int], dtype: np.dtype, lattice: Lattice | None) -> np.ndarray:

@@ -16,12 +16,13 @@ around its centre: rows c - r to c + r - 1, columns likewise, where the centre i
 mean of its pixels (rounded down; ties: raster order).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dinp.bitstream.structure import KnownData
+from dinp.entropy.blocks import blocks, counted, looked_up
 from dinp.entropy.crack_coder import cracks_of
 from dinp.kernels import kernels
 
@@ -108,37 +109,35 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
     width = labels.shape[1]
     flat = labels.ravel()
     count = int(flat.max()) + 1
-    area = [np.bincount(flat, minlength=count)]
-    region, side = [np.arange(count)], [np.full(count, ROOT)]
     leaf = flat.astype(np.int32)
     flags = []
     wanted = np.zeros(count, dtype=bool)  # of all nodes: to be divided, and not yet
     total = count
     divided = np.zeros(count, dtype=bool)
     newest = np.arange(count)
-    all_area = area[0]
-    all_region, all_side = region[0], side[0]
-    all_key, all_parent = _keys(region[0], ROOT, 0), np.full(count, -1)
-    active = np.zeros(0, dtype=np.int64)
+    all_area = counted(flat, count)
+    all_region, all_side = np.arange(count), np.full(count, ROOT)
+    all_key, all_parent = _keys(all_region, ROOT, 0), np.full(count, -1)
+    active = np.zeros(0, dtype=np.int32)  # pixels of pieces that are to be divided, in raster order
     for k in range(ROOT, 0, -1):
         if k < ROOT:
             if active.size == 0:
                 break
-            y, x = active // width, active % width
             cells = ((labels.shape[0] >> k) + 1) * ((width >> k) + 1)
-            node = leaf[active].astype(np.int64)
-            key, part = grouped(node * cells + (y >> k) * ((width >> k) + 1) + (x >> k))
-            size = np.bincount(part, minlength=key.size)
+            key, size, part = _parts(leaf, active, width, k, cells)
             parent = key // cells
             large = size >= LEAST[k]
             several = np.bincount(parent[large], minlength=total) >= 2
             new = large & several[parent]
-            number = np.full(key.size, -1, dtype=np.int64)
-            number[new] = total + np.arange(np.count_nonzero(new))
-            moved = several[node]
-            leaf[active[moved]] = number[part[moved]]
+            newest = total + np.arange(np.count_nonzero(new))
+            number = np.full(key.size, -1, dtype=np.int32)
+            number[new] = newest
+            for some in blocks(active.size):
+                at = active[some]
+                moved = several[leaf[at]]
+                leaf[at[moved]] = number[part[some][moved]]
+            del part
             divided |= several
-            newest = number[new]
             all_area = np.concatenate([all_area, size[new]])
             all_region = np.concatenate([all_region, all_region[parent[new]]])
             all_side = np.concatenate([all_side, np.full(newest.size, k)])
@@ -152,11 +151,7 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
             if can.size:
                 flags.append(wants(Level(k, all_area[can], all_key[can], all_parent[can], can, leaf, total)))
                 wanted[can] = flags[-1]
-        if k == ROOT:
-            active = np.flatnonzero(wanted[flat])
-        else:
-            active = active[(leaf[active] >= 0)]
-            active = active[wanted[leaf[active]]]
+        active = _of_nodes(leaf, wanted, None if k == ROOT else active)
     nodes = np.flatnonzero(~divided)
     # the largest piece of a region holds its first value
     order = np.lexsort((nodes, -all_area[nodes], all_region[nodes]))
@@ -167,9 +162,51 @@ def divide(labels: np.ndarray, wants: Callable[[Level], np.ndarray]) -> Pieces:
     nodes = np.concatenate([nodes[order[first]], nodes[others]])
     rank = np.full(total + 1, -1, dtype=np.int32)
     rank[nodes] = np.arange(nodes.size, dtype=np.int32)
-    leaf = rank[leaf].reshape(labels.shape)
+    leaf = looked_up(rank, leaf).reshape(labels.shape)
     parts = (a[nodes] for a in (all_region, all_side, all_area))
     return Pieces(labels, leaf, *parts, flags, all_key[nodes], all_parent[nodes])
+
+
+def _of_nodes(leaf: np.ndarray, wanted: np.ndarray, among: np.ndarray | None) -> np.ndarray:
+    """Pixels whose node is wanted, of all or of those given, in raster order: (n,) int32, beyond 2^31 pixels int64."""
+    found = []
+    for some in blocks(leaf.size if among is None else among.size):
+        if among is None:
+            own = np.flatnonzero(wanted[leaf[some]] & (leaf[some] >= 0)) + some.start
+            found.append(own.astype(np.int32 if leaf.size <= 1 << 31 else np.int64))
+        else:
+            node = leaf[among[some]]
+            found.append(among[some][wanted[node] & (node >= 0)])
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
+
+
+def _parts(
+    leaf: np.ndarray, active: np.ndarray, width: int, side_log2: int, cells: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the cells of a side, of which there are so many, cut the nodes of pixels (n,) into.
+
+    Returns
+    -------
+    key : (m,) int64
+        Node, then cell, of each part, ascending.
+    size : (m,) int64
+        In pixels.
+    part : (n,) int32
+        Of each pixel.
+    """
+    part = np.empty(active.size, dtype=np.int32)
+    keys, sizes, count = [], [], 0
+    for some in blocks(active.size):
+        y, x = np.divmod(active[some], width)
+        cell = (y >> side_log2).astype(np.int64) * ((width >> side_log2) + 1) + (x >> side_log2)
+        key, index = grouped(leaf[active[some]].astype(np.int64) * cells + cell)
+        keys.append(key)
+        sizes.append(np.bincount(index, minlength=key.size))
+        part[some] = index + count
+        count += key.size
+    key, merged = np.unique(np.concatenate(keys), return_inverse=True)
+    size = np.bincount(merged, weights=np.concatenate(sizes), minlength=key.size).astype(np.int64)
+    return key, size, looked_up(merged.astype(np.int32), part)
 
 
 def grouped(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,24 +250,32 @@ def known_data_of_pieces(pieces: Pieces) -> KnownData:
     height, width = pieces.leaf.shape
     n = pieces.region.size
     flat = pieces.leaf.ravel()
+    y_sum, x_sum = np.zeros(n), np.zeros(n)  # exact: below 2^53
+    for _, piece, row, column in _pixels(flat, width, n):
+        y_sum += np.bincount(piece, weights=row, minlength=n)
+        x_sum += np.bincount(piece, weights=column, minlength=n)
+    mean_y, mean_x = y_sum.astype(np.int64) // pieces.area, x_sum.astype(np.int64) // pieces.area
+    nearest, centre = np.full(n, np.iinfo(np.int64).max), np.zeros(n, dtype=np.int64)
+    for _, piece, row, column in _pixels(flat, width):
+        distance = (row - mean_y[piece]) ** 2 + (column - mean_x[piece]) ** 2
+        before = nearest[piece]
+        np.minimum.at(nearest, piece, distance)
+        hit = np.flatnonzero((distance == nearest[piece]) & (distance < before))[::-1]  # the first is written last
+        centre[piece[hit]] = row[hit] * width + column[hit]
+    y, x = np.divmod(centre, width)
     # undivided regions know all of their pixels
-    whole = pieces.side_log2 == ROOT
-    y, x = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    at = np.flatnonzero(flat >= 0)
-    piece = flat[at]
-    row, column = at // width, at % width
-    mean_y = np.bincount(piece, weights=row, minlength=n).astype(np.int64) // pieces.area
-    mean_x = np.bincount(piece, weights=column, minlength=n).astype(np.int64) // pieces.area
-    distance = (row - mean_y[piece]) ** 2 + (column - mean_x[piece]) ** 2
-    nearest = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(nearest, piece, distance)
-    hit = np.flatnonzero(distance == nearest[piece])[::-1]  # the first in raster order is written last
-    y[piece[hit]], x[piece[hit]] = row[hit], column[hit]
-    radius = np.where(whole, height + width, np.maximum(1, (1 << pieces.side_log2) >> 3))
-    dy, dx = row - y[piece], column - x[piece]
-    r = radius[piece]
-    stands = (dy >= -r) & (dy < r) & (dx >= -r) & (dx < r)
-    label = np.full(height * width, -1, dtype=np.int32)
-    label[at[stands]] = piece[stands]
+    radius = np.where(pieces.side_log2 == ROOT, height + width, np.maximum(1, (1 << pieces.side_log2) >> 3))
+    label = np.full(flat.size, -1, dtype=np.int32)
+    for some, piece, row, column in _pixels(flat, width):
+        dy, dx, r = row - y[piece], column - x[piece], radius[piece]
+        stands = (dy >= -r) & (dy < r) & (dx >= -r) & (dx < r)
+        label[some][flat[some] >= 0] = np.where(stands, piece, -1)
     label = label.reshape(height, width)
     return KnownData(label, label >= 0, y, x, side_of_area(pieces.area))
+
+
+def _pixels(leaf: np.ndarray, width: int, least: int = 0) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Blocks of pixels; of those in pieces the piece (m,) int32, and row and column (m,) int64."""
+    for some in blocks(leaf.size, least):
+        at = np.flatnonzero(leaf[some] >= 0)
+        yield some, leaf[some][at], *np.divmod(at + some.start, width)

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dinp.entropy.blocks import looked_up
 from dinp.entropy.tree import Leaves, Tree
 from dinp.kernels import kernels
 
@@ -67,13 +68,15 @@ class KnownData:
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Values (n,) to the plane (H, W) float64: at mask pixels the value, elsewhere 0."""
+        if self.mask.all():
+            return looked_up(np.asarray(values, dtype=np.float64), self.label)
         plane = np.zeros(self.mask.shape)
         plane[self.mask] = self.at_mask(values)
         return plane
 
     def at_mask(self, values: np.ndarray) -> np.ndarray:
         """Values (n,) at mask pixels, in raster order, float64."""
-        return np.asarray(values, dtype=np.float64)[self.labels]
+        return looked_up(np.asarray(values, dtype=np.float64), self.labels)
 
     def gather(self, plane: np.ndarray) -> np.ndarray:
         """Adjoint of `spread`: the sum of the plane's entries at each value's mask pixels, (n,) float64."""

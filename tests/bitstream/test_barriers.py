@@ -1,5 +1,6 @@
 """Planes with barriers: what is coded comes back, damage is told, and files of drawings are much smaller."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import dinp
 from dinp.bitstream.regions import LEAST, ROOT, divide, known_data_of_pieces, undivided
 from dinp.bitstream.section import BARRIERS, FINE, SHARED_BARRIERS, PlaneCode, decode_section, section_header
 from dinp.decoder import decode_planes, reconstruct
+from dinp.diffusion.inpaint import Inpainter
 from dinp.encoder import barriers
 from dinp.encoder.segmentation import numbered, segmentation_ladder
 from dinp.errors import DinpError
@@ -55,6 +57,9 @@ def test_an_undivided_region_is_constant_and_needs_no_divisions():
     assert code.side_log2 == FINE
     assert "divisions" not in information
     assert known.mask.all()
+    assert np.array_equal(
+        reconstruct(code, known), reconstruct(code, known, Inpainter(known.mask, *code.structure.cracks))
+    )
     assert np.abs(reconstruct(code, known) - plane).max() <= 1
 
 
@@ -73,6 +78,48 @@ def test_pieces_are_divided_as_told_and_each_region_has_its_first_value_first():
     assert np.array_equal(np.unique(known.label[known.mask]), np.arange(pieces.region.size))
     assert np.array_equal(pieces.leaf[known.y, known.x], np.arange(pieces.region.size))
     assert known_data_of_pieces(undivided(labels)).mask.all()
+
+
+def striped(height, width):
+    """Regions of several shapes, in number more than a few."""
+    y, x = np.mgrid[:height, :width]
+    return numbered((y // 67) * 100 + (x + y // 3) // 83)
+
+
+def test_pieces_are_the_same_however_many_pixels_are_looked_at_at_a_time(monkeypatch):
+    labels = striped(150, 170)
+
+    def divided():
+        pieces = divide(labels, lambda level: level.area % 3 > 0)
+        return pieces, known_data_of_pieces(pieces)
+
+    (wanted, known), attributes = divided(), ("leaf", "region", "side_log2", "area", "key", "parent")
+    assert set(range(3, 9)) <= set(wanted.side_log2.tolist())
+    monkeypatch.setattr("dinp.entropy.blocks.BLOCK", 997)
+    found, found_known = divided()
+    for name in attributes:
+        assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+    assert all(np.array_equal(a, b) for a, b in zip(found.flags, wanted.flags, strict=True))
+    for name in ("label", "y", "x", "side"):
+        assert np.array_equal(getattr(found_known, name), getattr(known, name)), name
+    assert np.array_equal(known.label >= 0, (known.label == wanted.leaf) & (wanted.leaf >= 0))
+    # the value stands at the centre, the first pixel of the piece that is nearest to the mean
+    for piece in range(0, wanted.region.size, 7):
+        y, x = np.nonzero(wanted.leaf == piece)
+        nearest = np.argmin((y - int(y.mean())) ** 2 + (x - int(x.mean())) ** 2)
+        assert (known.y[piece], known.x[piece]) == (y[nearest], x[nearest])
+
+
+@pytest.mark.parametrize("least", [ROOT + 1, 4])  # no region is divided, or pieces down to cells of side 8
+def test_pieces_take_few_bytes_a_pixel(least):
+    labels = striped(1000, 1000)
+    tracemalloc.start()
+    try:
+        known_data_of_pieces(divide(labels, lambda level: np.full(level.area.size, level.side_log2 >= least)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * labels.size
 
 
 def test_a_second_plane_may_use_the_barriers_of_the_first():
