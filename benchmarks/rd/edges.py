@@ -9,7 +9,7 @@ So a cost that is 1 % higher is about 1 % more bits at equal error where most of
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,63 @@ from PIL import Image
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.bitstream import barriers as stream
+from dinp.bitstream.regions import Pieces
 from dinp.cli.options import PATH
 from dinp.encoder import barriers, contour_moves, pieces, segmentation
 from dinp.encoder.prices import BIT_COST, cost_of, step_of
+from dinp.entropy import crack_coder
+from dinp.entropy.mixing import MixShape
 
-QUALITIES = (65,)
+QUALITIES = (35, 65)
 MARKER = "<!-- edges -->"
+
+
+@contextmanager
+def without(values: dict) -> Iterator[None]:
+    """Names of modules and classes set to other values for a while."""
+    before = {key: getattr(*key) for key in values}
+    try:
+        for (owner, name), value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for (owner, name), value in before.items():
+            setattr(owner, name, value)
+
+
+def contours_by(kept: Sequence[int]) -> Callable[[np.ndarray, np.ndarray], bytes]:
+    """`dinp.entropy.crack_coder.encode_cracks` with some of its nine contexts only, in the coder without a kernel.
+
+    Contexts 0 to 3 are those of the nearest cracks, 4 to 7 have the way along the contour, 8 is the row above.
+    """
+    model, shape = crack_coder._CrackModel, crack_coder._SHAPE
+    weight = crack_coder._WEIGHT * shape.contexts // len(kept)
+
+    def contexts(self: object, *place: object) -> tuple[list[int], int]:
+        hashes, chain = all_contexts(self, *place)
+        return [hashes[k] for k in kept], chain
+
+    all_contexts = model._contexts
+    fewer = {
+        (crack_coder, "kernels"): None,
+        (crack_coder, "_SHAPE"): MixShape(len(kept), shape.kinds, shape.sizes, shape.stages),
+        (crack_coder, "_WEIGHT"): weight,
+        (model, "_contexts"): contexts,
+    }
+
+    def encode(right: np.ndarray, down: np.ndarray) -> bytes:
+        with without(fewer):
+            return crack_coder.encode_cracks(right, down)
+
+    return encode
+
+
+def no_flat_values(_: np.ndarray, some: Pieces) -> np.ndarray:
+    """`dinp.encoder.barriers.flat_values` of a plane that has none."""
+    return np.full(some.region.size, -1.0)
+
+
 LEFT_OUT = {
     "nothing": {},
     "contours are refined by error and bits": {(contour_moves, "SWEEPS"): 0},
@@ -34,20 +85,10 @@ LEFT_OUT = {
     "several values a region": {(barriers, "STAGES"): 0, (pieces, "VALUE_BITS"): 1e9},
     "finer steps within regions": {(barriers, "STEP_OFFSET"): 0},
     "slopes within regions, in the ladder": {(segmentation, "JUMP_WEIGHT"): 1e9},
+    "large flat regions are exact to one level (the fine bit)": {(barriers, "flat_values"): no_flat_values},
+    "contexts of the way along a contour, 4 of 9": {(stream, "encode_cracks"): contours_by((0, 1, 2, 3, 8))},
+    "eight contexts of nine: the 14 nearest cracks are left": {(stream, "encode_cracks"): contours_by((1,))},
 }
-
-
-@contextmanager
-def without(values: dict) -> Iterator[None]:
-    """Constants of modules set to other values for a while."""
-    before = {key: getattr(*key) for key in values}
-    try:
-        for (module, name), value in values.items():
-            setattr(module, name, value)
-        yield
-    finally:
-        for (module, name), value in before.items():
-            setattr(module, name, value)
 
 
 def measured(plane: np.ndarray, quality: float, left_out: str) -> dict[str, float]:

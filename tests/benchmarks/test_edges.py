@@ -1,6 +1,7 @@
 """What is measured of barriers: pictures drawn for tuning, parts left out, and the table of parts."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from dinp.benchmarks.rd import drawn, edges, rivals
 from dinp.benchmarks.rd.curves import Measured, Series
 from dinp.benchmarks.rd.smooth import parts_table
 from dinp.encoder import barriers, contour_moves
+from dinp.entropy.crack_coder import cracks_of, encode_cracks
 from dinp.errors import DinpError
 
 
@@ -35,6 +37,14 @@ def test_parts_are_left_out_for_a_while():
     assert (sweeps, rungs) == (contour_moves.SWEEPS, barriers.RUNGS)
 
 
+def test_contours_of_fewer_contexts_take_more_bytes():
+    y, x = np.indices((60, 60))
+    discs = [((y - a) ** 2 + (x - b) ** 2 < 90) for a, b in ((15, 15), (40, 20), (20, 44), (44, 46))]
+    right, down = cracks_of(sum(disc.astype(np.int32) for disc in discs))
+    sizes = [len(edges.contours_by(kept)(right, down)) for kept in (range(9), (1,))]
+    assert sizes[0] == len(encode_cracks(right, down)) < sizes[1]
+
+
 def test_leaving_out_is_measured(tmp_path, monkeypatch):
     plane = np.zeros((40, 48), dtype=np.uint8)
     plane[8:30, 10:40] = 100 + 2 * np.arange(30)
@@ -48,15 +58,15 @@ def test_leaving_out_is_measured(tmp_path, monkeypatch):
     assert (tmp_path / "out.json").is_file()
 
 
-def test_the_choice_is_measured_beside_trees_alone(tmp_path, monkeypatch):
+def test_the_choice_is_measured_beside_trees_alone(tmp_path):
     plane = np.zeros((40, 48), dtype=np.uint8)
     plane[8:30, 10:40] = 100 + 2 * np.arange(30)
     (tmp_path / "in").mkdir()
     Image.fromarray(plane).save(tmp_path / "in" / "ramp.png")
-    monkeypatch.setattr(rivals, "QUALITIES", (60,))
-    result = CliRunner().invoke(rivals.main, [str(tmp_path / "in"), "--output", str(tmp_path / "out.json")])
+    options = ["--output", str(tmp_path / "out.json"), "--qualities", "60"]
+    result = CliRunner().invoke(rivals.main, [str(tmp_path / "in"), *options])
     assert result.exit_code == 0, result.output
-    assert "| ramp | 60 | -" in result.output
+    assert re.search(r"\| ramp \| 60 \| – \| −\d", result.output), result.output
     (row,) = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert row["chosen"]["barriers"]
     assert not row["tree"]["barriers"]
