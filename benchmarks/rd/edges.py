@@ -28,7 +28,7 @@ from dinp.encoder.prices import BIT_COST, cost_of, step_of
 from dinp.entropy import crack_coder
 from dinp.entropy.mixing import MixShape
 
-QUALITIES = (35, 65)
+QUALITIES = (65,)
 MARKER = "<!-- edges -->"
 
 
