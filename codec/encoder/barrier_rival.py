@@ -26,7 +26,8 @@ from dinp.encoder.segmentation import flat_zones, numbered, segmentation_ladder
 
 SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
 FLAT_SHARE = 0.6  # of the pairs of neighbours that are alike: with fewer, barriers are not tried
-EQUAL = 0.5  # grey levels
+NEAR_SHARE = 0.85  # of the pairs that differ by NEAR at most in a plane of whole numbers: with more, they are, too
+EQUAL, NEAR = 0.5, 1.0  # grey levels
 SMALL = 1 << 17  # pixels
 BAND = 256  # rows that are looked at together
 LARGE = 1 << 19  # pixels of a plane that is judged by nine windows first
@@ -39,16 +40,23 @@ def has_flat_parts(plane: np.ndarray) -> bool:
 
     Of 41 photographs for tuning 55 % of the pairs are alike at most, of 509 for training 85 % in all but two in a
     hundred; of drawings, disparity and flow 80 % and more. A plane of one value has nothing to divide. Small planes of
-    few values are drawings, too, if there is little flat in them, as on a checkerboard.
+    few values are drawings, too, if there is little flat in them, as on a checkerboard. In a plane of whole numbers a
+    slope makes neighbours differ: those that do by one level at most were 83 % in the photographs for tuning at most,
+    87 % in all but two in a hundred of a fifth of those for training.
     """
     if np.ptp(plane) and is_small_drawing(plane):
         return True
-    alike = 0
+    alike = near = 0
+    whole = True
     for first in range(0, len(plane), BAND):
         band = plane[first : first + BAND + 1]
-        alike += np.count_nonzero(np.abs(np.diff(band, axis=0)) <= EQUAL)
-        alike += np.count_nonzero(np.abs(np.diff(band[:BAND], axis=1)) <= EQUAL)
-    return bool(np.ptp(plane)) and alike > FLAT_SHARE * (2 * plane.size - sum(plane.shape))
+        whole = whole and np.array_equal(band, np.rint(band))
+        for difference in (np.diff(band, axis=0), np.diff(band[:BAND], axis=1)):
+            size = np.abs(difference)
+            alike += np.count_nonzero(size <= EQUAL)
+            near += np.count_nonzero(size <= NEAR) if whole else 0
+    pairs = 2 * plane.size - sum(plane.shape)
+    return bool(np.ptp(plane)) and (alike > FLAT_SHARE * pairs or (whole and near > NEAR_SHARE * pairs))
 
 
 def is_small_drawing(plane: np.ndarray) -> bool:
