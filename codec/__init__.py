@@ -17,7 +17,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, ParamSpec
 
@@ -142,7 +142,8 @@ def encode_with_report(
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
     from dinp.encoder.placement import EFFORTS, restoration_version
     from dinp.encoder.targets import psnr_target, search, size_target
-    from dinp.models import shipped_restoration, shipped_tree_model
+    from dinp.models import get_ready, shipped_restoration, shipped_tree_model
+    from dinp.threads import begun
 
     if not isinstance(effort, numbers.Integral) or effort not in EFFORTS:
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
@@ -151,6 +152,7 @@ def encode_with_report(
     model = None if mask is not None and picture.samples.ndim == 2 else shipped_tree_model()
     version = restoration_version(EFFORTS[effort], picture.samples.size)
     restoration = shipped_restoration(version) if restore else None
+    begun(partial(get_ready, model, restoration, gradient=EFFORTS[effort].anticipate))
 
     def code(quality: float, previous: CodedPicture | None) -> CodedPicture:
         return encode_picture(

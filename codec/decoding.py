@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dinp.checks import as_bytes, is_number
@@ -45,18 +46,18 @@ def decode_with_notices(
         return picture, []
 
     from dinp.decoder import decode_planes, is_sparse
-    from dinp.models import shipped_restoration
 
-    restorations: Callable[[int], Restoration] | None = None if restore is False else shipped_restoration
+    wanted = restore is not False
+    restorations: Callable[[int], Restoration] | None = None
     exponents = None
     if exponent:
         check_size(container.width * max(1, scale), container.height * max(1, scale), max_pixels)
         whole = container.shapes[0]
         exponents = [exponent + (shape != whole) for shape in container.shapes]  # halved chroma has to grow less
-        if exponent < 0 and restore is None:
-            restorations = None
-    if restorations is not None and restore is None and is_sparse(container.width * container.height, len(data)):
-        restorations = _left_out
+        wanted = wanted and (exponent > 0 or restore is True)
+    if wanted:
+        sparse = restore is None and is_sparse(container.width * container.height, len(data))
+        restorations = _left_out if sparse else _getting_ready(container.sections)
     depths, own_steps = beside(container)
     planes, missing = decode_planes(
         list(container.sections),
@@ -78,6 +79,19 @@ def _exponent(scale: float) -> int:
     if not is_number(scale) or scale not in SCALES:
         raise DinpError(f"a scale must be one of {', '.join(map(str, SCALES))}, not {scale!r}")
     return round(math.log2(scale))
+
+
+def _getting_ready(sections: Sequence[bytes]) -> Callable[[int], Restoration]:
+    """The restorations that sections ask for: they are loaded while these are parsed and inpainted."""
+    from dinp.bitstream.section import restoration_of
+    from dinp.models import ready_restoration
+    from dinp.threads import begun
+
+    coming = {
+        version: begun(partial(ready_restoration, version))
+        for version in {restoration_of(part) for part in sections} - {0}
+    }
+    return lambda version: coming[version]()
 
 
 def _left_out(version: int) -> Restoration:

@@ -123,9 +123,11 @@ def network_input(plane: DecodedPlane) -> np.ndarray:
     """Input channels (10, H' / 2, W' / 2) float32, H' and W' being H and W rounded up to multiples of 16."""
     height, width = plane.mask.shape
     padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE))
-    grey = np.pad((plane.reconstruction.astype(np.float32) - 128) / 64, padding, mode="edge")
-    mask = np.pad(plane.mask, padding, mode="edge")
-    side = np.pad(plane.side_log2, padding, mode="edge")
+    grey, mask, side = plane.reconstruction.astype(np.float32), plane.mask, plane.side_log2
+    grey -= 128
+    grey /= 64
+    if any(end for _, end in padding):
+        grey, mask, side = (np.pad(a, padding, mode="edge") for a in (grey, mask, side))
     out = np.empty((INPUTS, grey.shape[0] // 2, grey.shape[1] // 2), dtype=np.float32)
     for k, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         out[k] = grey[y::2, x::2]

@@ -8,10 +8,10 @@ threads is that of the cores at this process's disposal, or `OMP_NUM_THREADS`.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
-from threading import Condition, Lock, current_thread, local
+from threading import Condition, Lock, Thread, current_thread, local
 from typing import TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
@@ -115,6 +115,31 @@ def side_by_side(work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
     for helper in helpers:
         helper.result()
     return results
+
+
+def begun(work: Callable[[], R]) -> Callable[[], R]:
+    """Work that will be needed later, begun in a thread of its own, where there is more than one.
+
+    Returns
+    -------
+    callable
+        What the work makes, when it is done; raises what it raises.
+    """
+    done: Future[R] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # who asks for the result raises it
+            done.set_exception(error)
+
+    if thread_count() < 2:
+        return work
+    try:
+        Thread(target=run, name="dinp-ahead").start()
+    except RuntimeError:  # no thread can be started
+        return work
+    return done.result
 
 
 def is_large(shapes: Iterable[tuple[int, int]]) -> bool:

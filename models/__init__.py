@@ -13,13 +13,17 @@ import importlib
 _HOMES = {"learned_mask": "dinp.models.masks.learned"}
 _HOMES |= {"load_mask_model": "dinp.models.weights.mask_model"}
 _HOMES |= dict.fromkeys(("load_tree_model", "shipped_tree_model"), "dinp.models.weights.predictors")
-_HOMES |= dict.fromkeys(("load_restoration", "shipped_restoration"), "dinp.models.weights.restoration")
+_HOMES |= dict.fromkeys(
+    ("get_ready", "load_restoration", "ready_restoration", "shipped_restoration"), "dinp.models.weights.restoration"
+)
 
 __all__ = [
+    "get_ready",
     "learned_mask",
     "load_mask_model",
     "load_restoration",
     "load_tree_model",
+    "ready_restoration",
     "shipped_restoration",
     "shipped_tree_model",
 ]

@@ -213,7 +213,7 @@ def test_decoder_without_weights_says_so(monkeypatch):
     def missing(version):
         raise dinp.DinpError("the weights of the restoration network cannot be read: gone")
 
-    monkeypatch.setattr(dinp.models, "shipped_restoration", missing, raising=False)
+    monkeypatch.setattr(dinp.models, "ready_restoration", missing, raising=False)
     with pytest.warns(dinp.DinpNotice, match="gone: the picture is shown without"):
         assert np.array_equal(np.asarray(dinp.decode(data)), plain)
 

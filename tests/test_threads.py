@@ -14,7 +14,7 @@ from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_l
 
 import dinp
 from dinp import threads
-from dinp.threads import in_parallel, joint, side_by_side, single_blas, thread_count
+from dinp.threads import begun, in_parallel, joint, side_by_side, single_blas, thread_count
 
 
 @pytest.fixture(params=["1", "3"])
@@ -55,6 +55,24 @@ def test_long_work_is_done_side_by_side_and_may_share_out_its_own(count):
     assert names[0] == threading.main_thread().name
     assert len(set(names.values())) == count
     assert side_by_side(abs, []) == []
+
+
+def test_work_that_is_begun_gives_its_result_when_it_is_asked_for(count):
+    names = []
+
+    def work():
+        names.append(threading.current_thread().name)
+        return 7
+
+    assert begun(work)() == 7
+    assert names == ["dinp-ahead" if count > 1 else threading.main_thread().name]
+
+    def wrong():
+        raise ZeroDivisionError
+
+    result = begun(wrong)
+    with pytest.raises(ZeroDivisionError):
+        result()
 
 
 @pytest.mark.parametrize("bad", [0, 2])

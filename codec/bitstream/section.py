@@ -166,6 +166,12 @@ def section_header(code: PlaneCode) -> bytes:
     return fields.tobytes() + bytes([code.step_index, *later])
 
 
+def restoration_of(data: bytes) -> int:
+    """The version of the restoration that a section asks for, 0 for none; of a damaged one maybe another."""
+    version = data[0] >> 5 & 3 if data else 0
+    return data[2] if version == LATER and len(data) > 2 else version
+
+
 def encode_section(code: PlaneCode, known: KnownData | None = None) -> tuple[bytes, dict[str, float]]:
     """The section's bytes and the information content of its parts in bits, by kind (`mask`, `values`).
 

@@ -55,6 +55,7 @@ def load_tree_model(path: Path | Traversable | None = None) -> TreeModel:
         height, width = plane.shape
         return [full[: -(-height // side), : -(-width // side)] for side, full in zip(SIDES, logits, strict=True)]
 
+    splits.prepare = network.prepare
     return splits
 
 

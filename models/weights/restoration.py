@@ -1,5 +1,6 @@
 """The shipped restoration networks, run by onnxruntime: what decoding needs of this package."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,12 @@ class OnnxRestoration:
     def __init__(self, graph: str, weights: Weights) -> None:
         self._forward = OnnxNetwork(graph, weights)
         self._backward = OnnxNetwork(f"{graph}{GRADIENT}", weights)
+
+    def prepare(self, *, gradient: bool = False) -> None:
+        """Make what the first calls would make: for corrections, and for gradients where they are asked for."""
+        self._forward.prepare()
+        if gradient:
+            self._backward.prepare()
 
     def correction(self, x: np.ndarray) -> np.ndarray:
         return self._forward(["correction"], input=x[None])[0][0]
@@ -58,3 +65,18 @@ def load_restoration(version: int, path: Path | None = None) -> Restoration:
 def shipped_restoration(version: int) -> Restoration:
     """A version with the weights that ship with the package, loaded once; raises as `load_restoration`."""
     return load_restoration(version)
+
+
+def ready_restoration(version: int) -> Restoration:
+    """As `shipped_restoration`, ready to run."""
+    restoration = shipped_restoration(version)
+    get_ready(None, restoration)
+    return restoration
+
+
+def get_ready(tree_model: Callable | None, restoration: Restoration | None, *, gradient: bool = False) -> None:
+    """Make what the first calls of shipped networks would make, in the order in which an encoder calls them."""
+    if tree_model is not None:
+        tree_model.prepare()
+    if restoration is not None:
+        restoration.network.prepare(gradient=gradient)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 
@@ -24,13 +25,17 @@ GRADIENT = "_gradient"
 PARTS, LATER = ("fine", "coarse", "last"), "later_"  # of the mask network, and its later passes: `unet_graph`
 _ERRORS_ONLY = 3
 LARGE = 1 << 20  # numbers of an input: what such runs need is not kept for others
-_locks = {"make": Lock(), "run": Lock()}
+_run = Lock()  # a run has all cores, and two at a time would take twice the memory
+_networks: WeakSet = WeakSet()
 _inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
 
 
 def _begin_anew() -> None:
     """In a forked process: who held the locks is not here."""
-    _locks.update({name: Lock() for name in _locks})
+    global _run
+    _run = Lock()
+    for network in _networks:
+        network.make = Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -51,7 +56,9 @@ class OnnxNetwork:
     def __init__(self, graph: str, weights: Weights) -> None:
         self.graph = graph
         self._weights = weights
+        self.make = Lock()  # held while the session is made
         self._made: tuple[tuple[int, int], InferenceSession] | None = None
+        _networks.add(self)
 
     def __call__(self, outputs: Sequence[str], /, **given: np.ndarray) -> list[np.ndarray]:
         """The named outputs for the given inputs, float32 arrays all.
@@ -64,13 +71,17 @@ class OnnxNetwork:
         inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in given.items()}
         session = self._session()
         options = _giving_back() if max(value.size for value in inputs.values()) > LARGE else None
-        with _locks["run"]:  # a run has all cores, and two at a time would take twice the memory
+        with _run:
             return session.run(list(outputs), inputs, options)
+
+    def prepare(self) -> None:
+        """Make what the first call would make; raises as it."""
+        self._session()
 
     def _session(self) -> "InferenceSession":
         """The session of this process and number of threads."""
         key = os.getpid(), thread_count()
-        with _locks["make"]:
+        with self.make:
             if self._made is None or self._made[0] != key:
                 if self._made is not None and self._made[0][0] != key[0]:
                     _inherited.append(self._made)

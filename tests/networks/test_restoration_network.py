@@ -113,7 +113,7 @@ def test_a_forked_process_makes_sessions_of_its_own(monkeypatch):
     network = OnnxRestoration(FILES[2], read_weights("restoration", shipped(f"{FILES[2]}.npz")))
     x, _, _ = fields(64, 64)
     wanted = network.correction(x)
-    with warnings.catch_warnings(), runtime._locks["run"], runtime._locks["make"]:  # as if another thread were at it
+    with warnings.catch_warnings(), runtime._run, network._forward.make:  # as if another thread were at it
         warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
         child = os.fork()
     if child == 0:
