@@ -45,11 +45,12 @@ def load_tree_model(path: Path | Traversable | None = None) -> TreeModel:
         window, known = padded(standardised(plane)), level(density, weights.config)
         clues = hints(window, density) if hinted else []
         logits = [np.empty(tuple(n // side for n in window.shape), dtype=np.float32) for side in SIDES]
-        for seen, tile, inside in _tiles(window.shape, TREE_MARGIN):
+        tiles = list(_tiles(window.shape, TREE_MARGIN))
+        for number, (seen, tile, inside) in enumerate(tiles, 1):
             given = {"padded": window[seen][None, None], "level": known}
             for side, clue in zip(reversed(SIDES), clues, strict=hinted):
                 given[f"hint_{side}"] = clue[_divided(seen, side)][None, None]
-            found = network([f"split_{side}" for side in SIDES], **given)
+            found = network([f"split_{side}" for side in SIDES], more=number < len(tiles), **given)
             for side, full, part in zip(SIDES, logits, found, strict=True):
                 full[_divided(tile, side)] = part[0, 0][_divided(inside, side)]
         height, width = plane.shape
