@@ -183,10 +183,11 @@ def samples() -> None:
 
 @samples.command()
 @click.option("--pictures", type=PATH, required=True, help="Folder of the maps and fields of 8 bits.")
-@click.option("--out", type=PATH, required=True, help="JSON file; continued if it exists.")
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file; continued if it exists.")
 @click.option("--errors", type=NUMBER_LIST, default=",".join(map(str, ERRORS)), show_default=True)
 @click.option("--effort", type=click.IntRange(1, 3), default=2, show_default=True, help="Of dinp.")
-def run(pictures: Path, out: Path, errors: Sequence[float], effort: int) -> None:
+@click.option("--missing", is_flag=True, help="Measure only what FILE has not.")
+def run(pictures: Path, out: Path, errors: Sequence[float], effort: int, missing: bool) -> None:
     """Measure, and write JSON."""
     before = load_results(out, "samples") if out.exists() else {"rows": []}
     rows = {(row["picture"], row["max_error"]): row for row in before["rows"]}
@@ -194,6 +195,7 @@ def run(pictures: Path, out: Path, errors: Sequence[float], effort: int) -> None
     codecs = {name: f"{name} {found}" for name, found in here["versions"].items()}
     runs = [*before.get("runs", []), here | {"jobs": 1, "codecs": codecs}]
     order = [(name, int(most)) for most in errors for name in (*DEPTHS, *FLOWS)]
+    order = [key for key in order if not missing or key not in rows]
     for name, most in order:
         path = pictures / f"{name}.png"
         if not path.exists():
