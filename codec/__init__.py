@@ -231,8 +231,8 @@ def decode(
         restoration is left out a `DinpNotice` warning says so. Smaller than they are, planes are restored only if this
         is True.
     scale : float
-        1/2, 1/4 or 1/8: each pixel is the mean of those that it stands for, with less work. 2 or 4: larger, with crisp
-        edges where the file has barriers, see `dinp.scaling`.
+        1/2, 1/4 or 1/8: each pixel is the mean of those that it stands for. 2 or 4: larger, with sharp edges where the
+        file has barriers. See `dinp.scaling`.
     max_pixels : int
         Larger pictures are refused before memory is allocated for them.
     progress : callable, optional

@@ -6,9 +6,12 @@ one unknown, and the cell is the mean of its parts (`reduced`). Trees and free m
 part of the time, are solved as they are and averaged (`dinp.pictures.sizes`): on a coarse grid their known pixels, of
 which a cell has few, would stand for the whole cell, which costs 0.7 to 9 dB at 1/2.
 
-Larger, planes are interpolated: by Lanczos's kernel, or, where there are barriers, within regions and never across a
-contour, whose corners are rounded by the rules of Scale2x (A. Mazzoleni, 2001), so that edges stay crisp (`enlarged`).
-Diffusion on the finer grid, with known pixels as blocks, is 0.6 to 1.9 dB worse.
+Larger, planes are interpolated by Lanczos's kernel. Where there are barriers, its values are kept within those of the
+pixels around, and edges are made twice as steep between the values of their two sides (`enlarged`). Where an edge lies
+within a pixel of the small picture, only that pixel's value tells: so it is the interpolation that places the edge, and
+pixels which are mixtures of both sides, regions of their own, do not count as a side. On drawn pictures this is 0.3 to
+0.5 dB better than Lanczos's kernel alone; edges along the contours of the small picture are 0.4 to 0.5 dB worse than
+it. Diffusion on the finer grid, with known pixels as blocks, is 0.6 to 1.9 dB worse.
 """
 
 import numpy as np
@@ -23,6 +26,7 @@ from dinp.diffusion.inpaint import TOLERANCE
 from dinp.pictures.sizes import averaged
 
 PULL = (0.7, 0.1)  # conductance of an unknown part and a known pixel beside it: so much, less so much per halving
+_STEEPNESS = 2.0  # of edges, in times that of the interpolation; 1.5 and 3 are up to 0.1 dB worse
 _DONE = 5.0  # times the solver's tolerance: a mean of pixels needs less
 
 
@@ -84,46 +88,56 @@ def enlarged(plane: np.ndarray, doublings: int, labels: np.ndarray | None = None
     """A plane 2^doublings times as large, float64; `labels` (H, W) are its regions, where it has barriers."""
     height, width = plane.shape
     factor = 1 << doublings
-    if labels is None:
-        size = (width * factor, height * factor)
-        return np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)).astype(
-            float
-        )
-    fine = labels
-    for _ in range(doublings):
-        fine = doubled_regions(fine)
-    low_y, weight_y = _between(height, factor)
-    low_x, weight_x = _between(width, factor)
-    total, weights = np.zeros(fine.shape), np.zeros(fine.shape)
-    for row, down in ((low_y, 1 - weight_y), (low_y + 1, weight_y)):
-        for column, across in ((low_x, 1 - weight_x), (low_x + 1, weight_x)):
-            at = np.ix_(np.clip(row, 0, height - 1), np.clip(column, 0, width - 1))
-            weight = np.multiply.outer(down, across) * (labels[at] == fine)
-            total += weight * plane[at]
-            weights += weight
-    nearest = plane.repeat(factor, axis=0).repeat(factor, axis=1)
-    return np.where(weights > 0, total / np.where(weights > 0, weights, 1), nearest)
-
-
-def _between(side: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each fine sample along a side: the coarse one at or before it, and the share of the next one."""
-    place = (np.arange(side * factor) + 0.5) / factor - 0.5
-    low = np.floor(place).astype(np.int64)
-    return low, place - low
-
-
-def doubled_regions(labels: np.ndarray) -> np.ndarray:
-    """Regions (2 H, 2 W) of regions (H, W): each pixel becomes four, of which a corner goes to two like neighbours."""
-    around = np.pad(labels, 1, mode="edge")
-    above, right, left, below = around[:-2, 1:-1], around[1:-1, 2:], around[1:-1, :-2], around[2:, 1:-1]
-    out = labels.repeat(2, axis=0).repeat(2, axis=1)
-    corners = (
-        ((0, 0), left, above, below, right),
-        ((0, 1), above, right, left, below),
-        ((1, 0), below, left, right, above),
-        ((1, 1), right, below, above, left),
+    image = Image.fromarray(plane.astype(np.float32)).resize(
+        (width * factor, height * factor), Image.Resampling.LANCZOS
     )
-    for (row, column), one, other, against, opposite in corners:
-        taken = (one == other) & (one != against) & (other != opposite)
-        out[row::2, column::2] = np.where(taken, other, labels)
-    return out
+    if labels is None:
+        return np.asarray(image).astype(float)
+    smooth = np.asarray(image).reshape(height, factor, width, factor).swapaxes(1, 2).astype(float)
+    values, regions = _around(plane), _around(labels)
+    out = np.clip(smooth, *(limit(axis=0)[..., None, None] for limit in (values.min, values.max)))
+    edge = (regions != labels).any(axis=0)
+    sides = _around(_is_side(plane, labels))[:, edge]
+    out[edge] = _steepened(smooth[edge], values[:, edge], regions[:, edge], sides)
+    return out.swapaxes(1, 2).reshape(height * factor, width * factor)
+
+
+def _around(pixels: np.ndarray) -> np.ndarray:
+    """Of each pixel itself and the eight around it, (9, H, W); beyond the border the nearest."""
+    (height, width), padded = pixels.shape, np.pad(pixels, 1, mode="edge")
+    places = sorted(np.ndindex(3, 3), key=lambda place: place != (1, 1))
+    return np.stack([padded[y : y + height, x : x + width] for y, x in places])
+
+
+def _is_side(plane: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether a pixel belongs to a side of a contour, or is a mixture: (H, W) bool.
+
+    A mixture is in a region that has no square of 2 x 2 pixels, and its value is between those of such regions beside.
+    """
+    same = (
+        (labels[:-1, :-1] == labels[1:, 1:]) & (labels[:-1, 1:] == labels[1:, 1:]) & (labels[1:, :-1] == labels[1:, 1:])
+    )
+    broad = np.zeros(int(labels.max()) + 1, dtype=bool)
+    broad[labels[1:, 1:][same]] = True
+    seen, values = _around(broad[labels]), _around(plane)
+    least, most = np.where(seen, values, np.inf).min(axis=0), np.where(seen, values, -np.inf).max(axis=0)
+    return broad[labels] | (plane <= least) | (plane >= most)
+
+
+def _steepened(smooth: np.ndarray, values: np.ndarray, regions: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Smooth pixels (n, k, k), steeper between the next values below and above where these are of two regions.
+
+    Of (n,) pixels: values, regions and whether they are a side, (9, n) each, for them and those around.
+    """
+    low, high = np.full(smooth.shape, -np.inf), np.full(smooth.shape, np.inf)
+    below, above = np.full(smooth.shape, -1), np.full(smooth.shape, -1)
+    for value, region, side in ((v[:, None, None] for v in part) for part in zip(values, regions, sides, strict=True)):
+        nearer = side & (value <= smooth) & (value > low)
+        low, below = np.where(nearer, value, low), np.where(nearer, region, below)
+        nearer = side & (value >= smooth) & (value < high)
+        high, above = np.where(nearer, value, high), np.where(nearer, region, above)
+    beyond = np.isinf(low) | np.isinf(high)
+    low, high = np.where(np.isinf(low), high, low), np.where(np.isinf(high), low, high)
+    middle, half = (low + high) / 2, (high - low) / 2
+    steep = middle + np.clip(_STEEPNESS * (smooth - middle), -half, half)
+    return np.where((below == above) & ~beyond, smooth, steep)

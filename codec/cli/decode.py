@@ -25,7 +25,7 @@ from dinp.pictures.arrays import ENDINGS, array_bytes
     type=click.Choice(["1/8", "1/4", "1/2", "1", "2", "4"]),
     default="1",
     show_default=True,
-    help="Smaller, for less work, or larger.",
+    help="Smaller, without restoration, or larger.",
 )
 @click.option("--restore", is_flag=True, help="Restore also what is shown smaller, or very large.")
 @click.option("--plain", is_flag=True, help="Do without restoration: show what the diffusion alone makes.")

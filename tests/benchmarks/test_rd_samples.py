@@ -58,7 +58,9 @@ def test_samples_are_measured_and_put_into_a_table(tmp_path, capsys, monkeypatch
     for name in "ab":
         Image.fromarray(STAIRS).save(folder / f"{name}.png")
     assert dinp_command(*run, "1") == 0
-    assert dinp_command(*run, "0,1") == 0
+    capsys.readouterr()
+    assert dinp_command(*run, "0,1", "--missing") == 0
+    assert [json.loads(line)["max_error"] for line in capsys.readouterr().out.splitlines()] == [0, 0]
     rows = json.loads(out.read_text())["rows"]
     assert sorted((row["picture"], row["max_error"]) for row in rows) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     assert all(row["reached"] <= row["max_error"] for row in rows)
