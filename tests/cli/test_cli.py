@@ -140,7 +140,7 @@ def test_decoding_without_the_network_is_told(folder, monkeypatch):
         raise dinp.DinpError("it is not there")
 
     (folder / "photograph.dinp").write_bytes(dinp.encode(camera()[60:188, 150:278].copy(), quality=40))
-    monkeypatch.setattr(models, "shipped_restoration", missing, raising=False)
+    monkeypatch.setattr(models, "ready_restoration", missing, raising=False)
     result = dinp_command("decode", "photograph.dinp", "photograph.png")
     assert (result.exit_code, result.stderr) == (0, "note: it is not there: the picture is shown without\n")
 
