@@ -33,6 +33,7 @@ from typing import Protocol
 import numpy as np
 
 from dinp.entropy.tree import Tree
+from dinp.threads import is_large
 from dinp.tiles import Window, all_tiles, rough_tiles, windows
 
 MULTIPLE = 16
@@ -62,12 +63,17 @@ VERSIONS = {1: Version(both=True, selective=False, margin=112), 2: Version(both=
 
 
 class Network(Protocol):
-    """What runs a restoration network; fields are (channels, h, w) float32, at half resolution."""
+    """What runs a restoration network; fields are (channels, h, w) float32, at half resolution.
 
-    def correction(self, x: np.ndarray) -> np.ndarray:
+    Where `more` runs of about the same size follow at once, memory may be kept for them.
+    """
+
+    def correction(self, x: np.ndarray, *, more: bool = False) -> np.ndarray:
         """Inputs (10, h, w) to corrections (4, h, w) in units of `correction_scale`; h and w multiples of 8."""
 
-    def gradient(self, x: np.ndarray, wanted: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def gradient(
+        self, x: np.ndarray, wanted: np.ndarray, covered: np.ndarray, *, more: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The corrections (4, h, w), and the transpose of their derivative by the grey inputs (4, h, w).
 
         The latter is applied to wanted - covered * correction, all (4, h, w).
@@ -168,10 +174,10 @@ class Restoration:
         A `draft` is in one orientation, which takes half the time where the version takes both.
         """
         out = np.array(plane.reconstruction, dtype=np.float64)
-        for window in self._windows(plane):
+        for window, more in self._windows(plane):
             part = plane.window(window.seen)
-            views = self._views(part, draft)
-            _add(out[window.tile], _mean([self._correction(view) for view in views])[window.inside], window.wanted)
+            mean = self._mean_correction(self._views(part, draft), more=more)
+            _add(out[window.tile], mean[window.inside], window.wanted)
         return out
 
     def with_gradient(
@@ -195,35 +201,48 @@ class Restoration:
         """
         restored = np.array(plane.reconstruction, dtype=np.float64)
         gradient = np.zeros(restored.shape)
-        for window in self._windows(plane):
+        for window, more in self._windows(plane):
             part = plane.window(window.seen)
             covered = np.zeros(part.mask.shape, dtype=np.float32)
             covered[window.inside] = 1 if window.wanted is None else window.wanted
             error = covered * (original[window.seen] - part.reconstruction)
             views = self._views(part, draft)
             if len(views) == 1:
-                correction, change = self._gradient(part, error, covered)
+                correction, change = self._gradient(part, error, covered, more=more)
             else:
-                correction = _mean([self._correction(view) for view in views])
+                correction = self._mean_correction(views, more=more)
                 error -= covered * correction
-                turned = [(part, error), (views[1], error.T)]
-                change = _mean([self._gradient(view, rest, 0 * rest)[1] for view, rest in turned])
+                first = self._gradient(part, error, 0 * error, more=True)[1]
+                change = (first + self._gradient(views[1], error.T, 0 * error.T, more=more)[1].T) / 2
             _add(restored[window.tile], correction[window.inside], window.wanted)
             gradient[window.seen] += change
         return restored, gradient + (original - restored)
 
-    def _windows(self, plane: DecodedPlane) -> Iterator[Window]:
+    def _windows(self, plane: DecodedPlane) -> Iterator[tuple[Window, bool]]:
+        """The windows, and whether more of them follow each, for which memory may be kept."""
         tiles = rough_tiles(plane.side_log2) if self._how.selective else all_tiles(plane.mask.shape)
-        return windows(tiles, plane.mask.shape, self._how.margin)
+        found = list(windows(tiles, plane.mask.shape, self._how.margin))
+        kept = not is_large([plane.mask.shape])
+        return ((window, kept and window is not found[-1]) for window in found)
 
     def _views(self, plane: DecodedPlane, draft: bool) -> list[DecodedPlane]:
         return [plane, plane.transposed()] if self._how.both and not draft else [plane]
 
-    def _correction(self, plane: DecodedPlane) -> np.ndarray:
-        """What the network adds to a window, (H, W) float32."""
-        return _whole(self.network.correction(network_input(plane)), plane.mask.shape, correction_scale(plane.step))
+    def _mean_correction(self, views: list[DecodedPlane], *, more: bool) -> np.ndarray:
+        """What the network adds to a window, (H, W) float32: the mean over its views, as the first is seen."""
+        first, *turned = (
+            _whole(
+                self.network.correction(network_input(view), more=more or view is not views[-1]),
+                view.mask.shape,
+                correction_scale(view.step),
+            )
+            for view in views
+        )
+        return (first + turned[0].T) / 2 if turned else first
 
-    def _gradient(self, plane: DecodedPlane, error: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _gradient(
+        self, plane: DecodedPlane, error: np.ndarray, covered: np.ndarray, *, more: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """What the network adds to a window, and the transpose of its derivative by the grey values, (H, W) float32.
 
         The latter is applied to error - covered * correction.
@@ -231,7 +250,7 @@ class Restoration:
         height, width = plane.mask.shape
         scale = correction_scale(plane.step)
         # of scale^2: the correction is in units of it, and so is its derivative
-        parts = self.network.gradient(network_input(plane), _blocks(error / scale), _blocks(covered))
+        parts = self.network.gradient(network_input(plane), _blocks(error / scale), _blocks(covered), more=more)
         correction = _whole(parts[0], plane.mask.shape, scale)
         full = tuple(2 * side for side in parts[1].shape[1:])
         grey = _whole(parts[1], full, scale * scale / 64)
@@ -243,12 +262,6 @@ class Restoration:
 def _add(plane: np.ndarray, correction: np.ndarray, wanted: np.ndarray | None) -> None:
     """Add a correction in place, where it is wanted."""
     np.add(plane, correction, out=plane, where=True if wanted is None else wanted)
-
-
-def _mean(parts: list[np.ndarray]) -> np.ndarray:
-    """What was made of a plane; or the mean of that and of what was made of the transposed plane, turned back."""
-    first, *turned = parts
-    return (first + turned[0].T) / 2 if turned else first
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:

@@ -6,16 +6,16 @@ are divided only where that saves work. How they are chosen does not matter for 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 SIDE = 128  # pixels of a tile
 SMOOTH_LOG2 = 4  # leaves of at least this side, log2, need no correction
 MOST_ALONE = 0.75  # of the tiles; where more of them qualify all of the error may lie there, and none is left alone
-LARGEST = 12  # tiles of a rectangle's side: bounds the memory that a restoration takes
+LARGEST = 11  # tiles of a rectangle's side: bounds the memory that a restoration takes
 
 Part = tuple[slice, slice]
+Rectangle = tuple[int, int, int, int]  # top, bottom, left, right, in tiles
 
 
 @dataclass(frozen=True)
@@ -77,33 +77,46 @@ def windows(tiles: np.ndarray, shape: tuple[int, int], margin: int) -> Iterator[
         yield Window(tuple(seen), tuple(tile), tuple(inside), wanted)
 
 
-def _rectangles(tiles: np.ndarray, margin: float, within: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
-    """Rectangles (top, bottom, left, right) of at most LARGEST tiles' side around the wanted tiles in one."""
-    top, bottom, left, right = within
-    rows, columns = (np.flatnonzero(tiles[top:bottom, left:right].any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
+def _rectangles(tiles: np.ndarray, margin: float, within: Rectangle) -> list[Rectangle]:
+    """Rectangles of at most LARGEST tiles' side around the wanted tiles in one.
+
+    It is cut where both parts promise to cost least, if they then do cost less, or if it is too large.
+    """
+    whole = _around(tiles, within)
+    if whole is None:
         return []
-    bottom, right = top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
-    top, left = top + int(rows[0]), left + int(columns[0])
-    height, width = bottom - top, right - left
-    fits = max(height, width) <= LARGEST
-    whole = (top, bottom, left, right)
+    top, bottom, left, right = whole
+    fits = max(bottom - top, right - left) <= LARGEST
     if fits and tiles[top:bottom, left:right].all():
         return [whole]
-    length = max(height, width)
-    parts = 2 if fits else -(-length // LARGEST)
-    cuts = [length * k // parts for k in range(parts + 1)]
-    if height >= width:
-        cut = [(top + a, top + b, left, right) for a, b in pairwise(cuts)]
-    else:
-        cut = [(top, bottom, left + a, left + b) for a, b in pairwise(cuts)]
+    # the middle first: of cuts that promise the same it leaves the smallest parts
+    cuts = [((top, k, left, right), (k, bottom, left, right)) for k in _from_middle(top + 1, bottom)]
+    cuts += [((top, bottom, left, k), (top, bottom, k, right)) for k in _from_middle(left + 1, right)]
+    cut = min(cuts, key=lambda parts: sum(_least_cost(_around(tiles, part), margin) for part in parts))
     divided = [found for part in cut for found in _rectangles(tiles, margin, part)]
-    if fits and sum(_cost(part, margin) for part in divided) >= _cost(whole, margin):
+    if fits and sum(_least_cost(part, margin) for part in divided) >= _least_cost(whole, margin):
         return [whole]
     return divided
 
 
-def _cost(part: tuple[int, int, int, int], margin: float) -> float:
-    """Tiles that are worked on for a rectangle, those of its margin included."""
+def _from_middle(first: int, end: int) -> list[int]:
+    """The integers from first to end - 1, the middle ones first."""
+    return sorted(range(first, end), key=lambda k: abs(2 * k - first - end + 1))
+
+
+def _around(tiles: np.ndarray, within: Rectangle) -> Rectangle | None:
+    """The smallest rectangle around the wanted tiles in one; None where there are none."""
+    top, bottom, left, right = within
+    rows, columns = (np.flatnonzero(tiles[top:bottom, left:right].any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    return top + int(rows[0]), top + int(rows[-1]) + 1, left + int(columns[0]), left + int(columns[-1]) + 1
+
+
+def _least_cost(part: Rectangle | None, margin: float) -> float:
+    """Tiles that are worked on for a rectangle in as few parts as may be, those of their margins included."""
+    if part is None:
+        return 0.0
     top, bottom, left, right = part
-    return (bottom - top + 2 * margin) * (right - left + 2 * margin)
+    height, width = (side + 2 * margin * -(-side // LARGEST) for side in (bottom - top, right - left))
+    return height * width

@@ -11,10 +11,10 @@ class NumpyNetwork:
     def __init__(self, weights):
         self.weights = weights
 
-    def correction(self, x):
+    def correction(self, x, more=False):
         return self._forward(x, [])
 
-    def gradient(self, x, wanted, covered):
+    def gradient(self, x, wanted, covered, more=False):
         tape = []
         correction = self._forward(x, tape)
         return correction, self._adjoint(wanted - covered * correction, tape)[:4]

@@ -34,12 +34,14 @@ class OnnxRestoration:
         if gradient:
             self._backward.prepare()
 
-    def correction(self, x: np.ndarray) -> np.ndarray:
-        return self._forward(["correction"], input=x[None])[0][0]
+    def correction(self, x: np.ndarray, *, more: bool = False) -> np.ndarray:
+        return self._forward(["correction"], more=more, input=x[None])[0][0]
 
-    def gradient(self, x: np.ndarray, wanted: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = ["correction", "gradient"]
-        correction, gradient = self._backward(outputs, input=x[None], wanted=wanted[None], covered=covered[None])
+    def gradient(
+        self, x: np.ndarray, wanted: np.ndarray, covered: np.ndarray, *, more: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        given = {"input": x[None], "wanted": wanted[None], "covered": covered[None]}
+        correction, gradient = self._backward(["correction", "gradient"], more=more, **given)
         return correction[0], gradient[0]
 
 
