@@ -140,7 +140,7 @@ def encode_with_report(
     from dinp.bitstream.samples import EIGHT_BITS
     from dinp.encoder.lossless import diffusion_may_win, encode_nearly, samples_instead
     from dinp.encoder.picture import CHROMA, CodedPicture, Wish, encode_picture, for_error
-    from dinp.encoder.placement import EFFORTS, restoration_version
+    from dinp.encoder.placement import EFFORTS, is_for_lighter, restoration_version
     from dinp.encoder.targets import psnr_target, search, size_target
     from dinp.models import get_ready, shipped_restoration, shipped_tree_model
     from dinp.threads import begun
@@ -149,7 +149,9 @@ def encode_with_report(
         raise DinpError(f"effort must be one of {', '.join(map(str, EFFORTS))}, not {effort!r}")
     if not isinstance(chroma, str) or chroma not in CHROMA:
         raise DinpError(f"chroma must be one of {', '.join(CHROMA)}, not {chroma!r}")
-    model = None if mask is not None and picture.samples.ndim == 2 else shipped_tree_model()
+    height, width = picture.samples.shape[:2]
+    needs_none = mask is not None and picture.samples.ndim == 2
+    model = None if needs_none else shipped_tree_model(large=is_for_lighter(EFFORTS[effort], height * width))
     version = restoration_version(EFFORTS[effort], picture.samples.size)
     restoration = shipped_restoration(version) if restore else None
     begun(partial(get_ready, model, restoration, gradient=EFFORTS[effort].anticipate))

@@ -37,7 +37,8 @@ class Effort:
     `descents`, steps along the gradient through it, and `repeats` of the choice of levels along that gradient, see
     `dinp.encoder.anticipation`. With `windows` a part of the plane, or a clear gain before quantisation, may tell that
     restoration pays. Values are optimised anew while their levels are chosen, whenever `renewal` times as many are
-    quantised as the time before. `restoration` is the version that the decoder may be asked for.
+    quantised as the time before. `restoration` is the version that the decoder may be asked for. With `lighter` a
+    lighter model places the points of large pictures.
     """
 
     share: float
@@ -50,15 +51,17 @@ class Effort:
     repeats: int = 0
     renewal: float = 1.5
     restoration: int = 2
+    lighter: bool = True
 
 
 EFFORTS = {
     1: Effort(1.0, 0, 0, windows=True, renewal=2.5),
     2: Effort(0.75, 2, 1, anticipate=True, windows=True),
-    3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2, restoration=1),
+    3: Effort(0.75, 2, 6, anticipate=True, foresight=True, descents=2, repeats=2, restoration=1, lighter=False),
 }
 DEFAULT_EFFORT = EFFORTS[2]
 SMALL = 10**6 // 3  # samples of a picture whose restoration is quick enough even where it is the heavier one
+LARGE = 10**6  # pixels of a picture whose points a lighter model places
 STAGE_GROWTH = 0.1  # what needs about a tenth more points than its start has deserves one more stage
 REUSE = 2.0  # a tree with up to so many times as many points, or as few, is a start for another
 
@@ -71,6 +74,15 @@ def restoration_version(effort: Effort, samples: int) -> int:
     is not taken from their bytes but from a time that nobody waits for.
     """
     return 1 if samples <= SMALL else effort.restoration
+
+
+def is_for_lighter(effort: Effort, pixels: int) -> bool:
+    """Whether a lighter model places the points of a picture of so many pixels.
+
+    At 3840x2160 the tree network takes half of the time of effort 1; photographs of that size are smooth and want few
+    leaves per pixel, which do not need it: see `dinp.models.weights.predictors.for_large_pictures`.
+    """
+    return effort.lighter and pixels >= LARGE
 
 
 def wanted_points(plane: np.ndarray, gains: list[np.ndarray], step: float, cost: float = POINT_COST) -> int:

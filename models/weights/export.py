@@ -18,7 +18,7 @@ from dinp.models.networks.unet_graph import mask_graph, tree_graph
 from dinp.models.weights.files import Weights, read_weights, shipped
 from dinp.models.weights.runtime import GRADIENT, LATER, PARTS
 
-KINDS = {"mask": "mask", "tree": "tree", "restoration": "restoration", "restoration2": "restoration"}
+KINDS = {"mask": "mask", "tree": "tree", "tree2": "tree", "restoration": "restoration", "restoration2": "restoration"}
 _MAKERS: dict[str, Callable[[Mapping[str, tuple[int, ...]]], onnx.ModelProto]] = {
     **{f"mask_{part}": partial(mask_graph, part=part) for part in PARTS},
     **{f"mask_{LATER}{part}": partial(mask_graph, part=part, later=True) for part in PARTS},

@@ -37,9 +37,9 @@ def checked(plane: np.ndarray, density: float) -> np.ndarray:
     return plane
 
 
-def padded(plane: np.ndarray) -> np.ndarray:
-    """The plane continued below and to the right by its last pixels to multiples of 32."""
-    return np.pad(plane, [(0, -side % ROOT) for side in plane.shape], mode="edge")
+def padded(plane: np.ndarray, multiple: int = ROOT) -> np.ndarray:
+    """The plane continued below and to the right by its last pixels to multiples of 32, or of another number."""
+    return np.pad(plane, [(0, -side % multiple) for side in plane.shape], mode="edge")
 
 
 def level(density: float, config: dict) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from dinp.models.weights.hub import NETWORKS, load_network, save_weights
 
 PLANE = data.camera()[100:356, 120:376].astype(np.float64)
 
-LOADERS = {"mask": load_mask_model, "tree": load_tree_model}
+LOADERS = {"mask": load_mask_model, "tree": load_tree_model, "tree2": partial(load_tree_model, version=2)}
+SIDES = (32, 16, 8, 4, 2)
 SMALL = {
     "mask": {"widths": [8, 8, 12, 8, 8], "refine": 4},
     "tree": {"widths": [8, 8, 12, 8, 8], "hidden": 8, "hinted": False},
@@ -109,18 +111,68 @@ def by_torch(network, plane, density):
 @pytest.mark.parametrize(("shape", "density"), [((200, 171), 0.05), ((33, 95), 0.001), ((1, 40), 0.5)])
 def test_models_agree_with_torch(kind, shape, density):
     plane = PLANE[: shape[0], : shape[1]]
-    wanted = by_torch(load_network(kind), plane, density)
+    wanted = by_torch(load_network(kind.removesuffix("2"), shipped(f"{kind}.npz")), plane, density)
     for one, two in zip(outputs(LOADERS[kind](), plane, density), wanted, strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-3 if kind == "tree" else 1e-4)
+        np.testing.assert_allclose(one, two, atol=1e-4 if kind == "mask" else 1e-3)
 
 
-def test_tiles_of_the_tree_network_hardly_show(monkeypatch):
-    """Its margin is a little less than what it sees."""
+@pytest.mark.parametrize(("version", "most"), [(1, 0.1), (2, 1.0)])
+def test_tiles_of_the_tree_network_hardly_show(version, most, monkeypatch):
+    """Its margin is less than what it sees."""
     plane = np.tile(data.camera(), (1, 2))[40:392, :600].astype(np.float64)
-    whole = load_tree_model()(plane, 0.04)
+    model = load_tree_model(version=version)
+    whole = model(plane, 0.04)
     monkeypatch.setattr(predictors, "TILE", 64)
-    for one, two in zip(whole, load_tree_model()(plane, 0.04), strict=True):
-        assert np.abs(one - two).max() < 0.1
+    shown = [np.abs(one - two).max() for one, two in zip(whole, model(plane, 0.04), strict=True)]
+    assert 0 < max(shown) < most
+
+
+def test_the_lighter_tree_network_says_nearly_what_the_other_does(tree_model):
+    plane = np.kron(PLANE, np.ones((2, 2)))
+    one, two = (tree_from_scores(model(plane, 0.02), plane.shape, 5000) for model in (tree_model, LOADERS["tree2"]()))
+    same = [np.mean(a == b) for a, b in zip(one.splits, two.splits, strict=True)]
+    assert min(same) > 0.97
+    assert any(share < 1 for share in same)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (37, 1), (50, 71), (130, 64)])
+def test_planes_are_seen_at_half_their_resolution(shape, tree_model):
+    plane, doubled = PLANE[: shape[0], : shape[1]], PLANE[: shape[0], : shape[1]].repeat(2, axis=0).repeat(2, axis=1)
+    found = predictors.halved(tree_model)(doubled, 0.01)
+    assert [level.shape for level in found] == [(-(-2 * shape[0] // s), -(-2 * shape[1] // s)) for s in SIDES]
+    for one, two in zip(found[:4], tree_model(plane, 0.04)[1:], strict=True):
+        assert np.array_equal(one, two)
+    odd = predictors.halved(tree_model)(plane, 0.4)
+    assert [level.shape for level in odd] == [(-(-shape[0] // s), -(-shape[1] // s)) for s in SIDES]
+    assert all(np.isfinite(level).all() for level in odd)
+
+
+def test_cells_of_side_two_are_split_where_the_plane_itself_has_detail(tree_model):
+    plane = np.full((128, 128), 90.0)
+    plane[51, 70] = 250
+    finest = predictors.halved(tree_model)(plane, 0.003)[-1]
+    assert np.unravel_index(finest.argmax(), finest.shape) == (25, 35)
+    assert np.count_nonzero(finest == finest.max()) == 1
+
+
+def test_large_pictures_are_seen_at_half_their_resolution_where_few_leaves_are_wanted():
+    asked = []
+
+    def model(name):
+        def splits(plane, density):
+            asked.append((name, plane.shape, density))
+            return [np.zeros(tuple(-(-n // side) for n in plane.shape), dtype=np.float32) for side in SIDES]
+
+        splits.prepare = lambda: None
+        return splits
+
+    large = predictors.for_large_pictures(model("one"), model("lighter"))
+    for density in (predictors.SPARSE, 1.1 * predictors.SPARSE):
+        assert [level.shape for level in large(PLANE, density)] == [(256 // side, 256 // side) for side in SIDES]
+    assert asked == [
+        ("one", (128, 128), pytest.approx(4 * predictors.SPARSE)),
+        ("lighter", (256, 256), pytest.approx(1.1 * predictors.SPARSE)),
+    ]
 
 
 @pytest.mark.parametrize("limits", [{"STRIP": 600 * 40}, {"TILE": (128, 192)}, {"STRIP": 600 * 64, "TILE": (256, 608)}])
