@@ -23,6 +23,7 @@ from dinp.encoder.placement import ROOT_LOG2, wanted_points
 from dinp.encoder.prices import BIT_COST, cost_of
 from dinp.encoder.pyramid import detail_gains
 from dinp.encoder.segmentation import flat_zones, numbered, segmentation_ladder
+from dinp.threads import in_parallel
 
 SURE_BITS = 1.2  # per point, that a tree and its errors cost at least, whatever restoration does
 FLAT_SHARE = 0.6  # of the pairs of neighbours that are alike: with fewer, barriers are not tried
@@ -46,15 +47,16 @@ def has_flat_parts(plane: np.ndarray) -> bool:
     """
     if np.ptp(plane) and is_small_drawing(plane):
         return True
-    alike = near = 0
-    whole = True
-    for first in range(0, len(plane), BAND):
+
+    def look(first: int) -> tuple[bool, int, int]:
         band = plane[first : first + BAND + 1]
-        whole = whole and np.array_equal(band, np.rint(band))
-        for difference in (np.diff(band, axis=0), np.diff(band[:BAND], axis=1)):
-            size = np.abs(difference)
-            alike += np.count_nonzero(size <= EQUAL)
-            near += np.count_nonzero(size <= NEAR) if whole else 0
+        whole = np.array_equal(band, np.rint(band))
+        sizes = [np.abs(part, out=part) for part in (np.diff(band, axis=0), np.diff(band[:BAND], axis=1))]
+        near = sum(np.count_nonzero(size <= NEAR) for size in sizes) if whole else 0
+        return whole, sum(np.count_nonzero(size <= EQUAL) for size in sizes), near
+
+    bands = in_parallel(look, range(0, len(plane), BAND), blas=False)
+    whole, (alike, near) = all(band[0] for band in bands), (sum(band[k] for band in bands) for k in (1, 2))
     pairs = 2 * plane.size - sum(plane.shape)
     return bool(np.ptp(plane)) and (alike > FLAT_SHARE * pairs or (whole and near > NEAR_SHARE * pairs))
 

@@ -38,6 +38,7 @@ from dinp.errors import DinpError
 from dinp.pictures.colour_transform import merge_planes, split_planes
 from dinp.pictures.picture import Picture, errors
 from dinp.restoration import Restoration
+from dinp.threads import in_parallel
 
 ALPHA_QUALITY = 60  # at least
 ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
@@ -275,9 +276,9 @@ def _residual(error: np.ndarray, most: float, samples: SampleFormat, number: int
 
 def _halving_loss(picture: Picture) -> float:
     """Mean squared error in R, G and B of halving chroma and doubling it again, on the grey axis."""
-    unseen = picture.unseen(0)
-    squares, count, height = 0.0, 0, len(picture.samples)
-    for first in range(0, height, BAND):
+    unseen, height = picture.unseen(0), len(picture.samples)
+
+    def loss(first: int) -> tuple[float, int]:
         begin, end = max(first - 2, 0), min(first + BAND + 2, height)  # rows beside it: chroma is interpolated
         rows = slice(begin, end)
         axis = np.dstack([picture.format.to_axis(channel[rows], n) for n, channel in enumerate(picture.channels)])
@@ -285,9 +286,10 @@ def _halving_loss(picture: Picture) -> float:
         difference -= merge_planes(split_planes(axis))
         inside = slice(first - begin, min(first + BAND, height) - begin)
         difference = difference[inside] if unseen is None else difference[inside][~unseen[rows][inside]]
-        squares += float(np.sum(difference * difference))
-        count += difference.size
-    return squares / count if count else 0.0
+        return float(np.sum(difference * difference)), difference.size
+
+    squares, counts = zip(*in_parallel(loss, range(0, height, BAND), blas=False), strict=True)
+    return sum(squares) / sum(counts) if any(counts) else 0.0
 
 
 def _squared_error(picture: Picture, decoded: Picture) -> float:

@@ -10,6 +10,9 @@ tree where no learned model is at hand.
 import numpy as np
 
 from dinp.entropy.tree import Tree, child_count, grid_shape, splittable
+from dinp.threads import in_parallel
+
+STRIP = 1 << 16  # cells that are worked on at a time: what belongs to them stays in the cache
 
 
 def detail_gains(plane: np.ndarray, root_log2: int) -> list[np.ndarray]:
@@ -33,17 +36,35 @@ def detail_gains(plane: np.ndarray, root_log2: int) -> list[np.ndarray]:
     fine = np.pad(plane.astype(np.float64), ((0, rows * side - height), (0, columns * side - width)), mode="edge")
     gains = []
     for k in range(1, root_log2 + 1):
-        coarse = block_sums(fine)
-        coarse *= 0.25
-        detail = _upsample(coarse)
-        np.subtract(fine, detail, out=detail)
-        np.multiply(detail, detail, out=detail)
-        energy = block_sums(detail)
+        fine, energy = _halved(fine)
         energy *= 4.0 ** (k - 1)
         r, c = grid_shape(plane.shape, 1 << k)
         gains.append(energy[:r, :c])
-        fine = coarse
     return gains[::-1]
+
+
+def _halved(fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of blocks of 2x2, both sides being even, and the energy of what differs from their interpolation."""
+    shape = rows, columns = fine.shape[0] // 2, fine.shape[1] // 2
+    means, energy = np.empty(shape), np.empty(shape)
+    step = max(1, STRIP // (4 * columns))
+    strips = [(first, min(first + step, rows)) for first in range(0, rows, step)]
+
+    def average(strip: tuple[int, int]) -> None:
+        first, end = strip
+        np.multiply(block_sums(fine[2 * first : 2 * end]), 0.25, out=means[first:end])
+
+    def measure(strip: tuple[int, int]) -> None:
+        first, end = strip
+        begin = max(first - 1, 0)  # the rows around are interpolated from, too
+        detail = _upsample(means[begin : end + 1])[2 * (first - begin) :][: 2 * (end - first)]
+        np.subtract(fine[2 * first : 2 * end], detail, out=detail)
+        np.multiply(detail, detail, out=detail)
+        energy[first:end] = block_sums(detail)
+
+    in_parallel(average, strips, blas=False)
+    in_parallel(measure, strips, blas=False)
+    return means, energy
 
 
 def block_sums(a: np.ndarray) -> np.ndarray:
