@@ -26,14 +26,17 @@ PARTS, LATER = ("fine", "coarse", "last"), "later_"  # of the mask network, and 
 _ERRORS_ONLY = 3
 LARGE = 1 << 20  # numbers of an input: what such runs need is not kept for others
 _run = Lock()  # a run has all cores, and two at a time would take twice the memory
+_sharing = Lock()
+_shared: bool | None = None  # whether all networks take their memory from one place; None until there is one
 _networks: WeakSet = WeakSet()
 _inherited: list[object] = []  # sessions of a process that forked this one: their threads are not here to be joined
 
 
 def _begin_anew() -> None:
-    """In a forked process: who held the locks is not here."""
-    global _run
-    _run = Lock()
+    """In a forked process: who held the locks is not here, nor who may just have taken of the shared memory."""
+    global _run, _sharing, _shared
+    _run, _sharing = Lock(), Lock()
+    _shared = False if _shared else None
     for network in _networks:
         network.make = Lock()
 
@@ -98,6 +101,8 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        if _shares_memory():
+            options.add_session_config_entry("session.use_env_allocators", "1")
         options.enable_mem_pattern = False  # which takes twice the memory, where sizes differ from call to call
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the cores
         try:
@@ -123,6 +128,24 @@ def _names(graph: bytes, weight: str) -> bool:
     Looks for the field `name` (8, of bytes) of a TensorProto, as protobuf writes it.
     """
     return bytes((8 << 3 | 2, len(weight))) + weight.encode() in graph
+
+
+def _shares_memory() -> bool:
+    """Whether networks take their memory from one place: what one of them has had, the next need not ask for."""
+    global _shared
+    import onnxruntime
+
+    with _sharing:
+        if _shared is None:
+            kinds = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+            try:
+                onnxruntime.create_and_register_allocator(
+                    onnxruntime.OrtMemoryInfo("Cpu", *kinds), onnxruntime.OrtArenaCfg({})
+                )
+                _shared = True
+            except Exception:  # others in this process have registered one, for their own ends
+                _shared = False
+        return _shared
 
 
 @cache
