@@ -195,8 +195,8 @@ def test_unusable_masks_are_refused(picture, mask):
         dinp.encode(picture, mask=mask)
 
 
-def test_files_do_not_depend_on_the_number_of_threads(picture, tmp_path):
-    np.save(tmp_path / "picture.npy", picture)
+def test_files_do_not_depend_on_the_number_of_threads(photograph, tmp_path):
+    np.save(tmp_path / "picture.npy", photograph)
     program = "import sys, numpy, dinp; sys.stdout.buffer.write(dinp.encode(numpy.load(sys.argv[1]), effort=3))"
     files = []
     for threads in ("1", "2"):

@@ -237,12 +237,12 @@ def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
     rng = np.random.default_rng(1)
     picture = np.stack([np.clip(plane + rng.normal(0, 9, plane.shape), 0, 255) for _ in "RGB"], axis=2).astype(np.uint8)
     found = []
-    for number in ("1", "2", "5"):
+    for number in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
         data = dinp.encode(picture, quality=45)
         found.append((data, np.asarray(dinp.decode(data)).tobytes()))
     assert dinp.info(found[0][0])["planes"][0]["restoration"] == 2
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -5,8 +5,7 @@ import math
 import numpy as np
 from scipy.ndimage import gaussian_filter, laplace
 
-from dinp.errors import DinpError
-from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise, point_count
+from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise, plane_of, point_count
 
 SMOOTHING = 0.3  # of the analytic mask, in mean distances of known pixels
 
@@ -31,7 +30,7 @@ def random_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
     DinpError
         The density is out of range, or the image is no plane.
     """
-    image = _plane(image)
+    image = plane_of(image)
     mask = np.zeros(image.shape, dtype=bool)
     chosen = np.random.default_rng(seed).choice(image.size, size=point_count(density, image.shape), replace=False)
     mask.ravel()[chosen] = True
@@ -70,15 +69,8 @@ def analytic_mask(image: np.ndarray, density: float, seed: int = 0, *, sigma: fl
     Z. Belhachmi, D. Bucur, B. Burgeth, J. Weickert: How to choose interpolation data in images. SIAM Journal on Applied
     Mathematics 70(1), 2009.
     """
-    image = _plane(image)
+    image = plane_of(image)
     points = point_count(density, image.shape)
     sigma = min(SMOOTHING / math.sqrt(density), math.hypot(*image.shape)) if sigma is None else sigma
     confidence = np.abs(laplace(gaussian_filter(image, sigma, mode="reflect"), mode="reflect"))
     return binarise(confidence, points=points, seed=seed, method=ERROR_DIFFUSION, lloyd=0)
-
-
-def _plane(image: np.ndarray) -> np.ndarray:
-    image = np.asarray(image, dtype=np.float64)
-    if image.ndim != 2 or image.size == 0:
-        raise DinpError(f"a plane must have two dimensions and at least one pixel, not the shape {image.shape}")
-    return image

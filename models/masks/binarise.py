@@ -25,6 +25,14 @@ def point_count(density: float, shape: tuple[int, int]) -> int:
     return max(1, round(density * shape[0] * shape[1]))
 
 
+def plane_of(image: np.ndarray) -> np.ndarray:
+    """The image as (H, W) float64; DinpError if it is no plane."""
+    plane = np.asarray(image, dtype=np.float64)
+    if plane.ndim != 2 or plane.size == 0:
+        raise DinpError(f"a plane must have two dimensions and at least one pixel, not the shape {plane.shape}")
+    return plane
+
+
 def binarise(
     confidence: np.ndarray,
     *,

@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt
 
 from dinp.diffusion.inpaint import Inpainter
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import point_count, repaired
+from dinp.models.masks.binarise import plane_of, point_count, repaired
 
 Progress = Callable[[float], object]
 Search = Iterator[tuple[float, np.ndarray]]  # the fraction done, and the best mask so far
@@ -95,9 +95,7 @@ def mask_search(search: Callable[..., Search]) -> Callable[..., np.ndarray]:
 
 def checked_plane(image: np.ndarray) -> np.ndarray:
     """The image as (H, W) float64; DinpError if it is no plane of finite grey values."""
-    plane = np.asarray(image, dtype=np.float64)
-    if plane.ndim != 2 or plane.size == 0:
-        raise DinpError(f"a plane must have two dimensions and at least one pixel, not the shape {plane.shape}")
+    plane = plane_of(image)
     if not np.isfinite(plane).all():
         raise DinpError("a plane must hold finite grey values")
     return plane

@@ -45,26 +45,28 @@ def test_contours_of_fewer_contexts_take_more_bytes():
     assert sizes[0] == len(encode_cracks(right, down)) < sizes[1]
 
 
-def test_leaving_out_is_measured(tmp_path, monkeypatch):
+@pytest.fixture
+def ramps(tmp_path):
+    """A folder with one picture, of a ramp on black."""
     plane = np.zeros((40, 48), dtype=np.uint8)
     plane[8:30, 10:40] = 100 + 2 * np.arange(30)
     (tmp_path / "in").mkdir()
     Image.fromarray(plane).save(tmp_path / "in" / "ramp.png")
+    return tmp_path / "in"
+
+
+def test_leaving_out_is_measured(ramps, tmp_path, monkeypatch):
     monkeypatch.setattr(edges, "QUALITIES", (60,))
     monkeypatch.setattr(edges, "LEFT_OUT", {k: edges.LEFT_OUT[k] for k in ("nothing", "several values a region")})
-    result = CliRunner().invoke(edges.main, [str(tmp_path / "in"), "--output", str(tmp_path / "out.json")])
+    result = CliRunner().invoke(edges.main, [str(ramps), "--output", str(tmp_path / "out.json")])
     assert result.exit_code == 0, result.output
     assert "| several values a region | +" in result.output
     assert (tmp_path / "out.json").is_file()
 
 
-def test_the_choice_is_measured_beside_trees_alone(tmp_path):
-    plane = np.zeros((40, 48), dtype=np.uint8)
-    plane[8:30, 10:40] = 100 + 2 * np.arange(30)
-    (tmp_path / "in").mkdir()
-    Image.fromarray(plane).save(tmp_path / "in" / "ramp.png")
+def test_the_choice_is_measured_beside_trees_alone(ramps, tmp_path):
     options = ["--output", str(tmp_path / "out.json"), "--qualities", "60"]
-    result = CliRunner().invoke(rivals.main, [str(tmp_path / "in"), *options])
+    result = CliRunner().invoke(rivals.main, [str(ramps), *options])
     assert result.exit_code == 0, result.output
     assert re.search(r"\| ramp \| 60 \| – \| −\d", result.output), result.output
     (row,) = json.loads((tmp_path / "out.json").read_text())["rows"]

@@ -96,7 +96,7 @@ def folder(tmp_path, monkeypatch):
     from skimage.data import camera
 
     picture = camera()
-    monkeypatch.setattr(surrogate_batches, "CROP", 64)
+    monkeypatch.setattr(surrogate_batches, "CROP", 48)
     monkeypatch.setattr(surrogate_batches, "BATCH", 4)
     monkeypatch.setattr(run, "WARM_UP", 20)
     monkeypatch.setattr(surrogate_validation, "SIZE", 64)
