@@ -118,7 +118,9 @@ def decode_planes(
         report(number, 0.5)
         if restorations is not None and code.restoration:
             try:
-                plane = restored(code, known, plane, restorations(code.restoration))
+                restoration = restorations(code.restoration)
+                if labels is None:  # planes with barriers may name one, but none corrects them
+                    plane = restored(code, known, plane, restoration)
             except DinpError as error:
                 reason = str(error)
         if exponent < 0:

@@ -241,7 +241,7 @@ def test_files_and_pictures_do_not_depend_on_the_number_of_threads(monkeypatch):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
         data = dinp.encode(picture, quality=45)
         found.append((data, np.asarray(dinp.decode(data)).tobytes()))
-    assert dinp.info(found[0][0])["planes"][0]["restoration"] == 2
+    assert dinp.info(found[0][0])["planes"][0]["restoration"] == 3
     assert found[0] == found[1]
 
 

@@ -37,7 +37,7 @@ def view(sources: tuple[str, ...], output: str | None, everything: bool, force: 
     files = {name if names.count(name) == 1 else path: read(path) for path, name in zip(paths, names, strict=True)}
     versions = VERSIONS if everything else needed_versions(files)
     text = page(files, versions=versions).encode()
-    networks = f"restoration {' and '.join(map(str, versions))}" if versions else "no restoration"
+    networks = f"restoration {', '.join(map(str, versions))}" if versions else "no restoration"
     said = f"{len(text):,} bytes, with {networks}"
     if output is not None:
         write_output(output, text, force=force)

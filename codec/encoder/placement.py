@@ -50,7 +50,7 @@ class Effort:
     descents: int = 0
     repeats: int = 0
     renewal: float = 1.5
-    restoration: int = 2
+    restoration: int = 3
     lighter: bool = True
 
 

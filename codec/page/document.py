@@ -13,7 +13,8 @@ from dinp.page import packing
 from dinp.page.bundle import bundle, minified
 
 FOLDER = Path(__file__).parent
-VERSIONS = (1, 2)  # of restoration
+VERSIONS = (1, 2, 3)  # of restoration
+NAMED = 3  # in a section's first byte: its third names the version
 
 
 def assets(versions: Iterable[int]) -> dict:
@@ -34,10 +35,16 @@ def needed_versions(files: Mapping[str, bytes]) -> tuple[int, ...]:
     found = set()
     for data in files.values():
         try:
-            found |= {section[0] >> 5 & 3 for section in unpack(data).sections if section}
+            found |= {_restoration(section) for section in unpack(data).sections}
         except DinpError:
             continue
     return tuple(sorted(found & set(VERSIONS)))
+
+
+def _restoration(section: bytes) -> int:
+    """The version of restoration that a section asks for, 0 for none."""
+    version = section[0] >> 5 & 3 if section else 0
+    return section[2] if version == NAMED and len(section) > 2 else version
 
 
 def page(files: Mapping[str, bytes], *, versions: Iterable[int] | None = None) -> str:

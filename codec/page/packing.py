@@ -109,7 +109,7 @@ def restoration(version: int) -> tuple[bytes, str]:
 
     from dinp.models.weights.files import shipped
 
-    names = {1: "restoration.npz", 2: "restoration2.npz"}
+    names = {1: "restoration.npz", 2: "restoration2.npz", 3: "restoration3.npz"}
     if version not in names:
         raise DinpError(f"the page has no restoration of version {version}")
     out, shapes = io.BytesIO(), {}

@@ -18,7 +18,8 @@ from dinp.models.networks.unet_graph import mask_graph, tree_graph
 from dinp.models.weights.files import Weights, read_weights, shipped
 from dinp.models.weights.runtime import GRADIENT, LATER, PARTS
 
-KINDS = {"mask": "mask", "tree": "tree", "tree2": "tree", "restoration": "restoration", "restoration2": "restoration"}
+KINDS = {"mask": "mask", **dict.fromkeys(("tree", "tree2"), "tree")}
+KINDS |= dict.fromkeys(("restoration", "restoration2", "restoration3"), "restoration")
 _MAKERS: dict[str, Callable[[Mapping[str, tuple[int, ...]]], onnx.ModelProto]] = {
     **{f"mask_{part}": partial(mask_graph, part=part) for part in PARTS},
     **{f"mask_{LATER}{part}": partial(mask_graph, part=part, later=True) for part in PARTS},

@@ -11,7 +11,7 @@ from dinp.models.weights.files import Weights, read_weights, shipped
 from dinp.models.weights.runtime import GRADIENT, OnnxNetwork
 from dinp.restoration import VERSIONS, Restoration
 
-FILES = {1: "restoration", 2: "restoration2"}
+FILES = {1: "restoration", 2: "restoration2", 3: "restoration3"}
 
 
 class OnnxRestoration:

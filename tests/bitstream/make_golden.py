@@ -52,6 +52,15 @@ def with_own_steps(coded: bytes) -> bytes:
     return pack(dataclasses.replace(parsed, sections=(section,), chunks=(plane_chunk(STEPS, (0,), body),)))
 
 
+def with_restoration(coded: bytes, version: int) -> bytes:
+    """The file as if every plane asked for a version of the restoration."""
+    parsed = unpack(coded)
+    head, own = min(version, 3) << 5, bytes([version] if version >= 3 else [])
+    assert all(section[0] >> 5 & 3 < 3 for section in parsed.sections)
+    changed = (bytes([part[0] & 0x9F | head, part[1]]) + own + part[2:] for part in parsed.sections)
+    return pack(dataclasses.replace(parsed, sections=tuple(changed)))
+
+
 def without_residual(coded: bytes) -> bytes:
     """The file as if it had not to be as exact."""
     parsed = unpack(coded)
@@ -136,6 +145,10 @@ def pictures() -> dict[str, bytes]:
             "colour_free_mask": dinp.encode(photograph, quality=50, mask=mask),
             "restored_tiles": dinp.encode(tiles, quality=15),
             "restored_flat": dinp.encode(smooth, quality=5),
+            "restored_tiles_3": with_restoration(dinp.encode(tiles, quality=15), 3),
+            "restored_flat_3": with_restoration(dinp.encode(smooth, quality=5), 3),
+            "restored_colour_3": with_restoration(dinp.encode(photograph, quality=40), 3),
+            "restored_barriers_3": with_restoration(dinp.encode(drawing, quality=50), 3),
             "one_row": dinp.encode(grey[:1], quality=70),
             "one_column_colour": dinp.encode(photograph[:, :1], quality=70),
             "one_pixel": dinp.encode(grey[:1, :1], quality=70),

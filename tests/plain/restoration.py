@@ -1,4 +1,4 @@
-"""Restoration (section 13), versions 1 and 2, by numpy in double precision."""
+"""Restoration (section 13), versions 1 to 3, by numpy in double precision."""
 
 import functools
 

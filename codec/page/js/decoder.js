@@ -37,12 +37,12 @@ export function decode(data, models, weights = {}, progress = () => {}) {
     return inpaint(known, plane.height, plane.width, regions?.labels, ACCURACY * 2 ** -depth);
   });
   const plain = assemble(file, planes, beside);
-  const toRestore = sections.filter(({ restoration }) => weights[restoration]).length;
+  const restores = ({ restoration, regions }) => weights[restoration] && !regions, toRestore = sections.filter(restores).length;
   if (!toRestore) return { file, sections, plain, restored: null, lossless: null };
   let done = 0;
   const restored = planes.map((u, p) => {
     const section = sections[p], { restoration } = section, { name, height: h, width: w } = file.planes[p];
-    if (!weights[restoration]) return u;
+    if (!restores(section)) return u;
     const all = CONVOLUTIONS * toRestore * (restoration === 1 ? 2 : 1), step = () => progress(0.6 + (0.4 * done++) / all, `restoring ${name}`);
     return restore(u, section, sidesOf(section, h, w), h, w, weights[restoration], step);
   });

@@ -85,7 +85,7 @@ export function restore(u, section, sides, height, width, weights, progress = ()
     const other = transposed(correct(restorer, { u: transposed(u, height, width), mask: transposed(plane.mask, height, width), sides: transposed(sides, height, width), height: width, width: height }, step), width, height);
     for (let i = 0; i < out.length; i++) out[i] = (out[i] + other[i]) / 2;
   }
-  const stays = section.restoration === 2 ? flatTiles(sides, height, width) : null;
+  const stays = section.restoration > 1 ? flatTiles(sides, height, width) : null;
   return u.map((v, i) => (stays && stays(i) ? v : v + strength * out[i]));
 }
 
@@ -114,7 +114,7 @@ function correct(restorer, { u, mask, sides, height, width }, step) {
   return out;
 }
 
-/** Which pixels version 2 leaves as they are; null where it leaves none. */
+/** Which pixels versions from 2 on leave as they are; null where it leaves none. */
 function flatTiles(sides, height, width) {
   const columns = Math.ceil(width / TILE), flat = new Uint8Array(Math.ceil(height / TILE) * columns).fill(1);
   const tileOf = (i) => Math.floor(Math.floor(i / width) / TILE) * columns + Math.floor((i % width) / TILE);
