@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 import dinp
+from dinp.assembly import beside
 from dinp.bitstream.container import unpack
-from dinp.bitstream.section import decode_section
+from dinp.bitstream.section import BARRIERS, decode_section
 from dinp.bitstream.steps import GREY, STEP_TABLE
 from dinp.decoder import reconstruct
 from dinp.errors import DinpError
@@ -155,13 +156,15 @@ def load(path: Path) -> tuple[list[Turn], list[bytes]]:
 
 
 def examples(original: np.ndarray, file: bytes) -> list[Example]:
-    """The planes of a picture (H, W) or (H, W, 3) uint8 and of its dinp file, one Example each."""
+    """The planes of a picture (H, W) or (H, W, 3) uint8 and of its dinp file, one Example each; none with barriers."""
     container = unpack(file)
     planes = split_planes(original)
     shapes = container.shapes
     found = []
-    for plane, section, shape in zip(planes, container.sections, shapes, strict=True):
-        code, known, _ = decode_section(section, shape)
+    for plane, section, shape, *own in zip(planes, container.sections, shapes, *beside(container), strict=True):
+        if section[0] & 3 >= BARRIERS:
+            continue
+        code, known, _ = decode_section(section, shape, *own)
         sides = side_map(code.structure, code.side_log2)
         decoded = DecodedPlane(reconstruct(code, known), known.mask, sides, STEP_TABLE[code.step_index] / GREY)
         found.append(Example(np.clip(np.rint(plane), 0, 255).astype(np.uint8), decoded))
