@@ -25,7 +25,8 @@ class RestorationNetwork(nn.Module):
     Notes
     -----
     Version 1 of the restoration has the widths 40, 64, 96 and 112; version 2 has 32, 64, 96 and 112, with 16, 32, 64
-    and 112 channels inside the blocks on the way down, 16, 32 and 64 on the way up, and a last kernel of 1x1.
+    and 112 channels inside the blocks on the way down, 16, 32 and 64 on the way up, and a last kernel of 1x1; version 3
+    is like that with 16, 8, 8, 8 and 16, 8, 8 inside.
     """
 
     def __init__(
