@@ -127,7 +127,7 @@ def test_a_forked_process_makes_sessions_of_its_own(monkeypatch):
 
 
 def test_weights_that_are_not_what_they_say_are_an_error():
-    one, other = (read_weights("restoration", shipped(f"{name}.npz")) for name in FILES.values())
+    one, other = (read_weights("restoration", shipped(f"{name}.npz")) for name in (FILES[1], FILES[2]))
     network = OnnxRestoration(FILES[2], Weights("restoration", other.config, one.arrays))
     with pytest.raises(DinpError, match="the network restoration2 cannot be made"):
         network.correction(fields(8, 8)[0])
