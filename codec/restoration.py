@@ -2,8 +2,8 @@ r"""Restoration: what diffusion leaves behind, spikes at the known pixels and sm
 
 A small convolutional network (trained by `dinp.models.training.train_restoration`) predicts the correction from the
 reconstruction, the mask, the sides of the cells and the quantisation step. It comes after the solver and cannot
-influence what is parsed. This docstring and the files of weights specify the versions of the restoration; the tests have
-them in numpy. What runs the network is handed in (`Network`).
+influence what is parsed. This docstring and the files of weights specify the versions of the restoration; the tests
+have them in numpy. What runs the network is handed in (`Network`).
 
 The plane is continued below and to the right by its last row and column to sides that are multiples of 16. Input
 channels, at half resolution: the grey values (u - 128) / 64 and the mask (0 or 1) of the four pixels of each 2x2 block
@@ -15,8 +15,8 @@ channels, at half resolution: the grey values (u - 128) / 64 and the mask (0 or 
     correction = head(relu(z_0)) * 0.5 step^0.75, four pixels of each 2x2 block
 
 block(x) = x + second(relu(first(relu(x)))). stem, first, second and head are convolutions over a border of zeros, of
-kernels 3x3 (the head from version 2 on: 1x1), down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each sample
-in a 2x2 block.
+kernels 3x3 (the head from version 2 on: 1x1), down_i takes disjoint 2x2 blocks, up_i is 1x1, and doubled repeats each
+sample in a 2x2 block.
 
 Version 1 restores to u + (correction + transposed correction of the transposed plane) / 2: what chance left in the
 weights is not the same in both, so that their mean is better than either.

@@ -106,7 +106,9 @@ def channels_of(file: File) -> list[np.ndarray]:
     planes = []
     for number, plane in enumerate(decode_planes(file)):
         values = inpainted(plane, file.format_of(number).depth)
-        planes.append(restored(plane, values, file.format_of(number).depth) if plane.restoration and plane.structure < 2 else values)
+        if plane.restoration and plane.structure < 2:
+            values = restored(plane, values, file.format_of(number).depth)
+        planes.append(values)
     colours, rest = planes[: file.colours], planes[file.colours :]
     if file.layout in (1, 2):
         colours = _colours(*colours, half=file.layout == 1)
