@@ -125,10 +125,10 @@ def test_a_file_that_cannot_be_shown_is_named(tmp_path):
     assert not target.exists()
 
 
-@pytest.mark.parametrize("answers", ["cat > /dev/null", "exit 1"])  # never, and not any more
+@pytest.mark.parametrize("answers", ["exec sleep 60", "exit 1"])  # never, and not any more
 def test_a_browser_that_does_not_start_is_ended(tmp_path, monkeypatch, answers):
     program = tmp_path / "chromium"
-    program.write_text(f"#!/bin/sh\n{answers}\nsleep 60\n")
+    program.write_text(f"#!/bin/sh\n{answers}\n")
     program.chmod(0o755)
     monkeypatch.setattr(browsers, "chromium", lambda: str(program))
     monkeypatch.setattr(browsers.tempfile, "tempdir", str(tmp_path))
