@@ -28,6 +28,8 @@ two refinement stages correct the result p by interpolating in a table of 91 pro
 + q_1 + q_2) >> 2. `Mixer` says how each learns.
 """
 
+from functools import cache
+
 import numpy as np
 
 from dinp.errors import DinpError
@@ -58,7 +60,8 @@ def squash(x: int) -> int:
     return 65536 - p if x < 0 else p
 
 
-def _make_stretch() -> list[int]:
+@cache
+def stretch() -> list[int]:
     """For p in units of 2^-12 the least x with squash(x) >= 16 p + 8, at most `STRETCH_MAX`."""
     table, x = [], -STRETCH_MAX
     for p in range(4096):
@@ -76,7 +79,6 @@ def _after(history: int, bit: int) -> int:
     return (counts[0] * 11 + counts[1]) * 2 + bit
 
 
-STRETCH = _make_stretch()
 NEXT = [(_after(h, 0), _after(h, 1)) for h in range(HISTORIES)]
 SEEN = [sum(divmod(h // 2, 11)) for h in range(HISTORIES)]
 RECIPROCAL = [131072 // (2 * n + 3) for n in range(1024)]  # of n + 1.5
@@ -230,6 +232,7 @@ class Mixer:
             rows = signed[at : at + size * shape.rows]
             self._stages.append([rows[k : k + shape.rows] for k in range(0, len(rows), shape.rows)])
             at += size * shape.rows
+        self._stretch = stretch()
         self._slots: dict[tuple[int, int], list[int]] = {}  # (context, place): probability, history, check
 
     def find(self, context: int, place: int, check: int) -> None:
@@ -248,7 +251,7 @@ class Mixer:
         self._map_at = [self._maps + (i * shape.kinds + kind) * HISTORIES + s[1] for i, s in enumerate(self._found)]
         self._inputs = []
         for slot, at in zip(self._found, self._map_at, strict=True):
-            self._inputs += [STRETCH[self._state[at] >> 20], STRETCH[slot[0] >> 4]]
+            self._inputs += [self._stretch[self._state[at] >> 20], self._stretch[slot[0] >> 4]]
         self._inputs.append(256)
         self._rows = [weights[row] for weights, row in zip(self._weights, select, strict=True)]
         self._dots = [_clip(_signed(sum(map(int.__mul__, row, self._inputs))) >> 13) for row in self._rows]

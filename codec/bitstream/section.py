@@ -38,7 +38,6 @@ import numpy as np
 from bitarray import bitarray
 from bitarray.util import ba2int, int2ba
 
-from dinp.bitstream.barriers import barrier_values, decode_barrier_stream
 from dinp.bitstream.regions import Pieces, known_data_of_pieces
 from dinp.bitstream.steps import MAX_STEP_INDEX, STEP_TABLE, dequantise, grey_levels, steps_of
 from dinp.bitstream.structure import KnownData, known_data_of_mask, known_data_of_tree
@@ -99,6 +98,8 @@ class PlaneCode:
     def values(self, known: KnownData) -> np.ndarray:
         """Grey values (n,) float64."""
         if self.first is not None:
+            from dinp.bitstream.barriers import barrier_values
+
             return grey_levels(barrier_values(self.first, self.levels, known, self.step_index), self.depth)
         return dequantise(self.levels, steps_of(known.side, self.step_index, self.own_steps), self.depth)
 
@@ -218,6 +219,8 @@ def decode_section(
         if restoration < LATER:
             raise DinpError("the file is damaged: a plane's section has an invalid header")
     if barriers:
+        from dinp.bitstream.barriers import decode_barrier_stream
+
         shared = kind == SHARED_BARRIERS
         if shared and (labels is None or labels.shape != shape):
             raise DinpError("the file is damaged: a plane's section asks for the barriers of a plane that has none")

@@ -33,7 +33,6 @@ from dinp.bitstream.varint import decode_varint, encode_varint
 from dinp.entropy.coder import RangeDecoder, RangeEncoder
 from dinp.entropy.crack_coder import ABOVE, LEFT, cracks_of, decode_cells, encode_cracks
 from dinp.entropy.mask_coder import decode_mask, encode_mask
-from dinp.entropy.residual_coder import decode_residual, encode_residual
 from dinp.errors import DinpError
 
 FLAGS, CONTOURS = 0, 1
@@ -92,6 +91,8 @@ def read_holes(body: bytes, samples: SampleFormat, shape: tuple[int, int]) -> tu
 
 def residual_body(residual: np.ndarray, unit: float, samples: SampleFormat = EIGHT_BITS) -> bytes:
     """RESIDUAL without the byte of planes: (H, W) of integers, in units of `unit` samples."""
+    from dinp.entropy.residual_coder import encode_residual
+
     encoder = RangeEncoder()
     encode_residual(encoder, residual)
     return samples.pack_sample(unit) + encoder.finish()
@@ -99,6 +100,8 @@ def residual_body(residual: np.ndarray, unit: float, samples: SampleFormat = EIG
 
 def read_residual(body: bytes, shape: tuple[int, int], samples: SampleFormat = EIGHT_BITS) -> tuple[float, np.ndarray]:
     """Mirror of `residual_body`: unit and residual (H, W) int32; DinpError if it is damaged."""
+    from dinp.entropy.residual_coder import decode_residual
+
     size = samples.sample_bytes
     unit = samples.unpack_sample(body[:size]) if len(body) >= size else 0
     if not (math.isfinite(unit) and unit > 0):
