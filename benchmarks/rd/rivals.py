@@ -81,23 +81,26 @@ def table(rows: list[dict]) -> str:
 
 @click.command()
 @click.argument("folders", type=PATH, nargs=-1, required=True)
-@click.option("--output", type=PATH, required=True, help="Where the results go, as JSON.")
+@click.option("--output", type=PATH, required=True, help="JSON file; continued if it exists.")
 @click.option("--qualities", type=NUMBER_LIST, default=",".join(map(str, QUALITIES)), show_default=True)
 @click.option("--readme", type=PATH, help="Write the table into this file.")
 def main(folders: tuple[Path, ...], output: Path, qualities: tuple[float, ...], readme: Path | None) -> None:
     """Measure the choice on the pictures of folders."""
-    rows = []
+    rows = json.loads(output.read_text())["rows"] if output.exists() else []
+    known = {(row["picture"], row["quality"]) for row in rows}
     for path in [path for folder in folders for path in pictures_in(folder)]:
         with Image.open(path) as image:
             plane = np.asarray(image.convert("L"), dtype=np.float64)
         for quality in qualities:
+            if (path.stem, quality) in known:
+                continue
             row = {"picture": path.stem, "pixels": plane.size, "quality": quality}
             for name, barriers in (("chosen", True), ("tree", False)):
                 row[name] = measured(plane, quality, barriers=barriers)
             rows.append(row)
             click.echo(json.dumps(row))
-    report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-    output.write_text(json.dumps(report, indent=1) + "\n")
+            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
+            output.write_text(json.dumps(report, indent=1) + "\n")
     tell_table(table(rows), readme, MARKER)
 
 
