@@ -24,8 +24,8 @@ from dinp.benchmarks.rd.edges import without
 from dinp.benchmarks.rd.samples import DEPTHS, FLOWS, sixteen_bits
 from dinp.benchmarks.rd.tables import DASH, percent
 from dinp.benchmarks.readme import markdown_table, tell_table
-from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH
 from dinp.bitstream.lossless import encode_lossless
+from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH
 from dinp.encoder import picture as coding
 from dinp.encoder import planes
 from dinp.encoder.lossless import encode_nearly
