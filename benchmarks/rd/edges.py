@@ -29,6 +29,8 @@ from dinp.entropy import crack_coder
 from dinp.entropy.mixing import MixShape
 
 QUALITIES = (65,)
+FINE_BIT = "large flat regions are exact to one level (the fine bit; quality 20)"
+FINE_BIT_QUALITIES = (20,)  # at 65 steps are fine enough without
 MARKER = "<!-- edges -->"
 
 
@@ -85,7 +87,7 @@ LEFT_OUT = {
     "several values a region": {(barriers, "STAGES"): 0, (pieces, "VALUE_BITS"): 1e9},
     "finer steps within regions": {(barriers, "STEP_OFFSET"): 0},
     "slopes within regions, in the ladder": {(segmentation, "JUMP_WEIGHT"): 1e9},
-    "large flat regions are exact to one level (the fine bit)": {(barriers, "flat_values"): no_flat_values},
+    FINE_BIT: {(barriers, "flat_values"): no_flat_values},
     "contexts of the way along a contour, 4 of 9": {(stream, "encode_cracks"): contours_by((0, 1, 2, 3, 8))},
     "eight contexts of nine: the 14 nearest cracks are left": {(stream, "encode_cracks"): contours_by((1,))},
 }
@@ -109,6 +111,14 @@ def measured(plane: np.ndarray, quality: float, left_out: str) -> dict[str, floa
     }
 
 
+def tasks() -> list[tuple[float, str]]:
+    """Qualities, and what is left out at them."""
+    found = [(quality, part) for quality in QUALITIES for part in LEFT_OUT if part != FINE_BIT]
+    if FINE_BIT in LEFT_OUT:
+        found += [(quality, part) for quality in FINE_BIT_QUALITIES for part in ("nothing", FINE_BIT)]
+    return found
+
+
 def table(rows: list[dict]) -> str:
     """Markdown: how much dearer each picture is without a part, the mean over qualities of the ratio of costs."""
     pictures = list(dict.fromkeys(row["picture"] for row in rows))
@@ -126,21 +136,23 @@ def table(rows: list[dict]) -> str:
 
 @click.command()
 @click.argument("folder", type=PATH)
-@click.option("--output", type=PATH, required=True, help="Where the results go, as JSON.")
+@click.option("--output", type=PATH, required=True, help="JSON file; continued if it exists.")
 @click.option("--readme", type=PATH, help="Write the table into this file.")
 def main(folder: Path, output: Path, readme: Path | None) -> None:
     """Measure what each part gives on the pictures of a folder."""
-    rows = []
+    rows = json.loads(output.read_text())["rows"] if output.exists() else []
+    known = {(row["picture"], row["quality"], row["left_out"]) for row in rows}
     for path in pictures_in(folder):
         with Image.open(path) as image:
             plane = np.asarray(image.convert("L"), dtype=np.float64)
-        for quality in QUALITIES:
-            for left_out in LEFT_OUT:
-                row = {"picture": path.stem, "quality": quality, "left_out": left_out}
-                rows.append(row | measured(plane, quality, left_out))
-                click.echo(json.dumps(rows[-1]))
-    report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-    output.write_text(json.dumps(report, indent=1) + "\n")
+        for quality, left_out in tasks():
+            if (path.stem, quality, left_out) in known:
+                continue
+            row = {"picture": path.stem, "quality": quality, "left_out": left_out}
+            rows.append(row | measured(plane, quality, left_out))
+            click.echo(json.dumps(rows[-1]))
+            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
+            output.write_text(json.dumps(report, indent=1) + "\n")
     tell_table(table(rows), readme, MARKER)
 
 
