@@ -28,6 +28,7 @@ from dinp.bitstream.lossless import encode_lossless
 from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH
 from dinp.encoder import picture as coding
 from dinp.encoder import planes
+from dinp.encoder.coded import CodedPlanes
 from dinp.encoder.lossless import encode_nearly
 from dinp.encoder.placement import DEFAULT_EFFORT
 from dinp.limits import MAX_PIXELS
@@ -64,7 +65,7 @@ def first_quality(picture: Picture, most: float) -> float:
 
     def code(quality: float, _: object) -> coding.CodedPicture:
         tried.append(quality)
-        return coding.CodedPicture(b"", None, None)
+        return coding.CodedPicture(b"", None, CodedPlanes([], 0.0))
 
     coding.for_error(code, picture, most, -1.0)
     return tried[0]

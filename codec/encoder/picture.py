@@ -45,6 +45,7 @@ ALPHA_ERROR = 10  # at most, where alpha is neither matte nor opaque
 HALVING_LOSS = 8.0  # mean squared error of halved chroma alone from which on whole chroma is tried; Kodak: 0.6 to 5.7
 MOST_FOR_ERROR = 3.0
 FAR = 2.0
+FIRST_STEPS, FINE_STEPS = 8.0, 2.0  # steps of luma in errors, with which the search for a largest error begins
 SMALL_DRAWING = 1 << 17  # samples
 TINY_DRAWING = 1 << 12  # of which all lower qualities are tried, as that takes no time
 PATIENCE, TRIAL_STEP, MOST_TRIALS = 2, 5.0, 9  # lower qualities that are tried of small drawings
@@ -312,7 +313,9 @@ Search = Callable[[float, "CodedPicture | None"], CodedPicture]
 def for_error(code: Search, picture: Picture, most: float, rival: float) -> CodedPicture:
     """The smallest file, of a few, that keeps a largest error: how much the sections say, the residual need not.
 
-    The search ends with the first where that takes FAR times the bytes of a `rival`.
+    Where planes take barriers, finer steps are tried at once: edges cost no more then, and little of the error is left.
+    The first steps alone lost to samples one by one; these took a quarter fewer bytes on a depth map of 16 bits, at
+    errors of 4 and 8 units. The search ends early where the best takes FAR times the bytes of a `rival`.
     """
     low, high = max(picture.format.ranges, key=lambda pair: pair[1] - pair[0])
     grey = 255 * max(most, 0.5 if picture.format.type != FLOAT else most) / max(high - low, 1e-300)
@@ -321,11 +324,15 @@ def for_error(code: Search, picture: Picture, most: float, rival: float) -> Code
     def quality(steps: float) -> float:
         return float(np.clip(100 * (6 - math.log2(steps * grey)) / (6 + depth), 0, 100)) if grey < 1e9 else 0.0
 
-    best = code(quality(8), None)
+    best, start = code(quality(FIRST_STEPS), None), FIRST_STEPS
+    if quality(FINE_STEPS) != quality(start) and all(plane.plain is None for plane in best.coded.planes):
+        finer = code(quality(FINE_STEPS), None)
+        if len(finer.data) < len(best.data):
+            best, start = finer, FINE_STEPS
     if len(best.data) > FAR * rival:
         return best
-    for direction in (2.0, 0.5):
-        factor, previous = 8 * direction, best
+    for direction in (2.0, 0.5) if start == FIRST_STEPS else (0.5,):
+        factor, previous = start * direction, best
         while 0.5 <= factor <= 128 and quality(factor) != quality(factor / direction):
             trial = code(quality(factor), None)
             if len(trial.data) >= len(previous.data):
