@@ -227,9 +227,9 @@ class Restoration:
     def _windows(self, plane: DecodedPlane) -> Iterator[tuple[Window, bool]]:
         """The windows, and whether more of them follow each, for which memory may be kept."""
         tiles = rough_tiles(plane.side_log2) if self._how.selective else all_tiles(plane.mask.shape)
-        found = list(windows(tiles, plane.mask.shape, self._how.margin))
-        kept = not is_large([plane.mask.shape])
-        return ((window, kept and window is not found[-1]) for window in found)
+        short = is_large([plane.mask.shape])
+        found = list(windows(tiles, plane.mask.shape, self._how.margin, short=short))
+        return ((window, not short and window is not found[-1]) for window in found)
 
     def _views(self, plane: DecodedPlane, draft: bool) -> list[DecodedPlane]:
         return [plane, plane.transposed()] if self._how.both and not draft else [plane]

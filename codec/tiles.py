@@ -12,7 +12,8 @@ import numpy as np
 SIDE = 128  # pixels of a tile
 SMOOTH_LOG2 = 4  # leaves of at least this side, log2, need no correction
 MOST_ALONE = 0.75  # of the tiles; where more of them qualify all of the error may lie there, and none is left alone
-LARGEST = 11  # tiles of a rectangle's side: bounds the memory that a restoration takes
+LARGEST = 11  # tiles of a rectangle's side: bounds the memory that a restoration takes,
+SHORT = 10  # and this where memory is short
 
 Part = tuple[slice, slice]
 Rectangle = tuple[int, int, int, int]  # top, bottom, left, right, in tiles
@@ -59,9 +60,10 @@ def rough_tiles(side_log2: np.ndarray) -> np.ndarray:
     return rough if np.count_nonzero(~rough) <= MOST_ALONE * rough.size else np.ones_like(rough)
 
 
-def windows(tiles: np.ndarray, shape: tuple[int, int], margin: int) -> Iterator[Window]:
-    """Windows whose rectangles cover the wanted `tiles` of a plane and do not overlap."""
-    for top, bottom, left, right in _rectangles(tiles, margin / SIDE, (0, tiles.shape[0], 0, tiles.shape[1])):
+def windows(tiles: np.ndarray, shape: tuple[int, int], margin: int, *, short: bool = False) -> Iterator[Window]:
+    """Windows whose rectangles cover the wanted `tiles` of a plane and do not overlap; smaller if memory is short."""
+    most = min(SHORT, LARGEST) if short else LARGEST
+    for top, bottom, left, right in _rectangles(tiles, margin / SIDE, most, (0, tiles.shape[0], 0, tiles.shape[1])):
         tile, seen, inside = [], [], []
         for first, last, side in ((top, bottom, shape[0]), (left, right, shape[1])):
             start, end = SIDE * first, min(SIDE * last, side)
@@ -77,8 +79,8 @@ def windows(tiles: np.ndarray, shape: tuple[int, int], margin: int) -> Iterator[
         yield Window(tuple(seen), tuple(tile), tuple(inside), wanted)
 
 
-def _rectangles(tiles: np.ndarray, margin: float, within: Rectangle) -> list[Rectangle]:
-    """Rectangles of at most LARGEST tiles' side around the wanted tiles in one.
+def _rectangles(tiles: np.ndarray, margin: float, most: int, within: Rectangle) -> list[Rectangle]:
+    """Rectangles of at most `most` tiles' side around the wanted tiles in one.
 
     It is cut where both parts promise to cost least, if they then do cost less, or if it is too large.
     """
@@ -86,15 +88,15 @@ def _rectangles(tiles: np.ndarray, margin: float, within: Rectangle) -> list[Rec
     if whole is None:
         return []
     top, bottom, left, right = whole
-    fits = max(bottom - top, right - left) <= LARGEST
+    fits = max(bottom - top, right - left) <= most
     if fits and tiles[top:bottom, left:right].all():
         return [whole]
     # the middle first: of cuts that promise the same it leaves the smallest parts
     cuts = [((top, k, left, right), (k, bottom, left, right)) for k in _from_middle(top + 1, bottom)]
     cuts += [((top, bottom, left, k), (top, bottom, k, right)) for k in _from_middle(left + 1, right)]
-    cut = min(cuts, key=lambda parts: sum(_least_cost(_around(tiles, part), margin) for part in parts))
-    divided = [found for part in cut for found in _rectangles(tiles, margin, part)]
-    if fits and sum(_least_cost(part, margin) for part in divided) >= _least_cost(whole, margin):
+    cut = min(cuts, key=lambda parts: sum(_least_cost(_around(tiles, part), margin, most) for part in parts))
+    divided = [found for part in cut for found in _rectangles(tiles, margin, most, part)]
+    if fits and sum(_least_cost(part, margin, most) for part in divided) >= _least_cost(whole, margin, most):
         return [whole]
     return divided
 
@@ -113,10 +115,10 @@ def _around(tiles: np.ndarray, within: Rectangle) -> Rectangle | None:
     return top + int(rows[0]), top + int(rows[-1]) + 1, left + int(columns[0]), left + int(columns[-1]) + 1
 
 
-def _least_cost(part: Rectangle | None, margin: float) -> float:
+def _least_cost(part: Rectangle | None, margin: float, most: int) -> float:
     """Tiles that are worked on for a rectangle in as few parts as may be, those of their margins included."""
     if part is None:
         return 0.0
     top, bottom, left, right = part
-    height, width = (side + 2 * margin * -(-side // LARGEST) for side in (bottom - top, right - left))
+    height, width = (side + 2 * margin * -(-side // most) for side in (bottom - top, right - left))
     return height * width
