@@ -68,6 +68,14 @@ def test_qualities_and_shares_out_of_range_are_an_error(folder, tmp_path, argume
     assert not list(tmp_path.iterdir())
 
 
+def test_planes_with_barriers_are_no_examples():
+    drawing = np.full((40, 50), 40, dtype=np.uint8)
+    drawing[8:30, 12:40] = 200
+    data = dinp.encode(drawing, quality=50)
+    assert dinp.info(data)["planes"][0]["structure"] == "barriers"
+    assert restoration_data.examples(drawing, data) == []
+
+
 def test_examples_are_what_the_decoder_has(folder):
     names, examples = restoration_data.load_examples(folder, [folder / "train.npz"])
     assert set(names) == {"train/bsds/a.png", "train/cid22/b.png"}
