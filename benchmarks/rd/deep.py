@@ -18,6 +18,7 @@ import click
 import numpy as np
 from PIL import Image
 
+import dinp
 from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.curves import Series, bd_rate, curve_of
 from dinp.benchmarks.rd.edges import without
@@ -96,13 +97,14 @@ def rows_of(picture: Picture, qualities: tuple[float, ...], errors: tuple[float,
         quality = first_quality(picture, most)
         row = {"max_error": most, "quality": round(quality, 2)}
         row |= {name: by_diffusion(picture, quality, most, barriers=name == "with") for name in ("with", "plain")}
-        rows.append(row | {"samples": len(encode_nearly(picture, most)[0]), "barriers and samples": rest})
+        row |= {"samples": len(encode_nearly(picture, most)[0]), "barriers and samples": rest}
+        rows.append(row | {"dinp": len(dinp.encode(picture.samples, max_error=most))})
     return rows
 
 
 def sizes_of(row: dict) -> tuple[int, ...]:
-    """Bytes of a row for a largest error: with barriers, without, samples one by one, barriers and samples."""
-    return row["with"]["bytes"], row["plain"]["bytes"], row["samples"], row["barriers and samples"]
+    """Bytes of a row for a largest error, by how it is coded."""
+    return row["with"]["bytes"], row["plain"]["bytes"], row["samples"], row["barriers and samples"], row["dinp"]
 
 
 def table(rows: list[dict]) -> str:
