@@ -2,7 +2,7 @@
 
     git worktree add ../before df9b3f7
     dinp bench engine kodak/*.png --before ../before --large uhd.jpg --out engine.json
-    dinp bench engine --table engine.json
+    dinp bench engine --table engine.json [--each]
 
 Measured are: coding of grey pictures by quality and effort; of a large colour picture; the whole command on a tiny
 picture, with its start; and how time and memory grow with the picture, enlarged or reduced to so many megapixels. Each
@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from dinp.benchmarks.environment import environment, revision
+from dinp.benchmarks.readme import markdown_table
 from dinp.cli.options import NUMBER_LIST, PATH, Listed
 from dinp.cli.progress import say
 from dinp.errors import DinpError
@@ -251,11 +252,37 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def picture_table(result: dict) -> str:
+    """The result as Markdown, a line for each picture, quality and effort: bytes, and CPU seconds side by side."""
+    pictures: dict[tuple, dict[str, dict]] = {}
+    for row in result["results"]:
+        if "quality" in row and "growth" not in row:
+            pictures.setdefault((row["picture"], row["size"], row["quality"], row["effort"]), {})[row["job"]] = row
+    lines: list[tuple[str, ...]] = []
+    ratios: dict[str, list[float]] = {"encode": [], "decode": []}
+    for (name, *_), jobs in pictures.items():
+        cells = [f"{jobs['encode'][version]['bytes']:,}" for version in VERSIONS]
+        for job, found in ratios.items():
+            before, after = (jobs[job][version]["cpu"] for version in VERSIONS)
+            found.append(before / after)
+            cells += [f"{before:.2f}", f"{after:.2f}", f"{before / after:.1f}"]
+        lines.append((Path(name).stem, *cells))
+    cells = ["", ""]
+    for found in ratios.values():
+        cells += ["", "", f"{np.exp(np.mean(np.log(found))):.1f}"]
+    lines.append((f"mean of {len(lines)}", *cells))
+    head = ["picture", "bytes before", "after"]
+    for job in ratios:
+        head += [f"{job} CPU s before", "after", "ratio"]
+    return markdown_table(head, lines)
+
+
 @click.command()
 @click.argument("pictures", type=PATH, nargs=-1)
 @click.option("--before", type=PATH, metavar="CHECKOUT", help="The version to compare with.")
 @click.option("--out", type=PATH, metavar="FILE", help="JSON file for the results; replaced.")
 @click.option("--table", "earlier", type=PATH, metavar="FILE", help="Print tables of an earlier run.")
+@click.option("--each", is_flag=True, help="With --table: a line for each picture.")
 @click.option("--qualities", type=NUMBER_LIST, default="20,35,65", show_default=True)
 @click.option("--efforts", type=Listed(click.IntRange(1, 3)), default="1,2", show_default=True)
 @click.option("--large", type=PATH, metavar="PICTURE", help="Coded in colour as 3840x2160, and in all sizes.")
@@ -268,6 +295,7 @@ def engine(
     before: Path | None,
     out: Path | None,
     earlier: Path | None,
+    each: bool,
     qualities: tuple[float, ...],
     efforts: tuple[int, ...],
     large: Path | None,
@@ -278,7 +306,7 @@ def engine(
 ) -> None:
     """Time two versions side by side."""
     if earlier is not None:
-        click.echo(table(json.loads(earlier.read_text())))
+        click.echo((picture_table if each else table)(json.loads(earlier.read_text())))
         return
     if before is None or out is None:
         raise DinpError("a measurement needs --before and --out")

@@ -57,6 +57,10 @@ def test_a_run_and_its_tables(tmp_path, monkeypatch, capsys):
     assert {name for name, _, threads in asked if threads == 1} == {"before", "after"}
     assert "before" not in result["results"][-1]
     assert "ratio 4.00" in capsys.readouterr().err
+    assert dinp_command("bench", "engine", "--table", out, "--each") == 0
+    told = capsys.readouterr().out
+    assert "| grey | 10 | 10 | 8.00 | 2.00 | 4.0 | 8.00 | 2.00 | 4.0 |" in told
+    assert "| mean of 2 |  |  |  |  | 4.0 |  |  | 4.0 |" in told
     assert dinp_command("bench", "engine", "--table", out) == 0
     told = capsys.readouterr().out
     assert "| decode, grey | 1 | 35 | 8.00 | 2.00 | 4.00 | 1.00 | 4.0 |" in told
