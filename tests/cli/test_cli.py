@@ -21,7 +21,7 @@ from PIL import Image
 import dinp
 import dinp.kernels
 from dinp import models
-from dinp.cli import bench, lazy, progress, root, train
+from dinp.cli import bench, lazy, progress, root, train, without_blas_threads
 from dinp.pictures import files
 
 
@@ -591,3 +591,28 @@ def test_a_picture_of_what_was_coded_and_an_account_of_barriers(tmp_path):
         assert panels.size == (4 * 80 + 3 * 8, 60)
         contours = np.asarray(panels.convert("L"))[:, 88:168]
     assert 100 < np.count_nonzero(contours == 0) < 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "left"),
+    [
+        (["decode", "a", "b"], {}, {"OPENBLAS_NUM_THREADS": "1"}),
+        ([], {}, {"OPENBLAS_NUM_THREADS": "1"}),
+        (["encode", "bench", "b"], {"OPENBLAS_NUM_THREADS": "2"}, {"OPENBLAS_NUM_THREADS": "2"}),
+        (["bench", "engine"], {}, {}),
+        (["train", "tree"], {}, {}),
+    ],
+)
+def test_threads_of_linear_algebra_are_begun_for_measuring_only(arguments, given, left):
+    without_blas_threads(arguments, given)
+    assert given == left
+
+
+def test_the_command_is_without_threads_of_linear_algebra_before_numpy_is_there(monkeypatch, folder):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    told = (
+        "import sys; from dinp.cli import main; sys.argv[1:] = ['info', 'coded.dinp']; import atexit, os; "
+        "assert 'numpy' not in sys.modules; atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1"
