@@ -27,6 +27,7 @@ _inside = 0  # threads inside `single_blas`
 _shared: list[tuple[LibController, int]] = []  # libraries that the first of them limited, and their threads before
 _by_thread: list[LibController] = []  # libraries that each of them limits for itself
 _generation = 0  # of processes
+_ahead: set[Thread] = set()  # of `begun`, not done yet
 
 
 def thread_count() -> int:
@@ -132,12 +133,17 @@ def begun(work: Callable[[], R]) -> Callable[[], R]:
             done.set_result(work())
         except BaseException as error:  # who asks for the result raises it
             done.set_exception(error)
+        finally:
+            _ahead.discard(thread)
 
     if thread_count() < 2:
         return work
+    thread = Thread(target=run, name="dinp-ahead")
+    _ahead.add(thread)
     try:
-        Thread(target=run, name="dinp-ahead").start()
+        thread.start()
     except RuntimeError:  # no thread can be started
+        _ahead.discard(thread)
         return work
     return done.result
 
@@ -259,14 +265,23 @@ def _pool(count: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "dinp")
 
 
+def _before_fork() -> None:
+    """Wait for what is begun: modules that it imports would stay locked in the forked process, and be waited for."""
+    for thread in list(_ahead):
+        if thread is not current_thread() and thread.is_alive():
+            thread.join()
+    _lock.acquire()
+
+
 def _begin_anew() -> None:
     """In a forked process: the other threads, and what they would have restored, are gone."""
     global _inside, _own, _generation
     if _inside:
         _set(_shared)
     _inside, _own, _generation = 0, local(), _generation + 1
+    _ahead.clear()
     _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew)
+    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_begin_anew)

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -263,6 +264,20 @@ def test_a_forked_process_encodes_and_decodes_like_the_one_that_has_already(coun
             code = 0 if again == data and dinp.decode(data).tobytes() == shown else 2
         finally:
             os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.usefixtures("four")
+def test_a_fork_waits_for_what_is_begun():
+    """Modules that are being imported would stay locked in the forked process."""
+    done = threading.Event()
+    begun(lambda: time.sleep(0.2) or done.set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if done.is_set() and not threads._ahead else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
