@@ -14,6 +14,7 @@ SMOOTH_LOG2 = 4  # leaves of at least this side, log2, need no correction
 MOST_ALONE = 0.75  # of the tiles; where more of them qualify all of the error may lie there, and none is left alone
 LARGEST = 11  # tiles of a rectangle's side: bounds the memory that a restoration takes,
 SHORT = 10  # and this where memory is short
+LONG = 256  # tiles of a side from which on it is halved: to look at every cut takes the square of the time
 
 Part = tuple[slice, slice]
 Rectangle = tuple[int, int, int, int]  # top, bottom, left, right, in tiles
@@ -92,8 +93,11 @@ def _rectangles(tiles: np.ndarray, margin: float, most: int, within: Rectangle) 
     if fits and tiles[top:bottom, left:right].all():
         return [whole]
     # the middle first: of cuts that promise the same it leaves the smallest parts
-    cuts = [((top, k, left, right), (k, bottom, left, right)) for k in _from_middle(top + 1, bottom)]
-    cuts += [((top, bottom, left, k), (top, bottom, k, right)) for k in _from_middle(left + 1, right)]
+    across, down = _from_middle(top + 1, bottom), _from_middle(left + 1, right)
+    if max(bottom - top, right - left) > LONG:
+        across, down = (across[:1], []) if bottom - top > right - left else ([], down[:1])
+    cuts = [((top, k, left, right), (k, bottom, left, right)) for k in across]
+    cuts += [((top, bottom, left, k), (top, bottom, k, right)) for k in down]
     cut = min(cuts, key=lambda parts: sum(_least_cost(_around(tiles, part), margin, most) for part in parts))
     divided = [found for part in cut for found in _rectangles(tiles, margin, most, part)]
     if fits and sum(_least_cost(part, margin, most) for part in divided) >= _least_cost(whole, margin, most):

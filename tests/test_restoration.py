@@ -10,13 +10,14 @@ from restoration_reference import NumpyNetwork, random_weights
 
 import dinp
 import dinp.models
+from dinp import tiles as tiling
 from dinp.bitstream.container import Container, pack, unpack
 from dinp.decoder import decode_planes
 from dinp.encoder import placement
 from dinp.encoder.planes import encode_planes
 from dinp.models import load_restoration
 from dinp.restoration import VERSIONS, DecodedPlane, Restoration, side_map
-from dinp.tiles import rough_tiles, windows
+from dinp.tiles import LARGEST, LONG, SHORT, rough_tiles, windows
 
 
 def decoded_plane(shape, step=6.0, seed=0, smooth=None):
@@ -82,14 +83,15 @@ def test_where_nearly_all_tiles_are_smooth_none_is_left_alone(count, alone):
     assert np.count_nonzero(~tiles) == alone
 
 
+@pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_windows_cover_the_wanted_tiles_once_and_no_others(seed):
+def test_windows_cover_the_wanted_tiles_once_and_no_others(seed, short):
     shape = (1900, 2700)
     rng = np.random.default_rng(seed)
     tiles = rng.random((15, 22)) < (0.05, 0.3, 0.8, 1.0)[seed]
     count = np.zeros(shape, dtype=int)
-    for window in windows(tiles, shape, 96):
-        assert all(side <= 12 * 128 for side in count[window.tile].shape)
+    for window in windows(tiles, shape, 96, short=short):
+        assert all(side <= (SHORT if short else LARGEST) * 128 for side in count[window.tile].shape)
         count[window.tile] += 1 if window.wanted is None else window.wanted
         for seen, tile, inside, side in zip(window.seen, window.tile, window.inside, shape, strict=True):
             assert seen.start == max(0, tile.start - 96)
@@ -107,6 +109,25 @@ def test_distant_tiles_have_windows_of_their_own():
     tiles[0, 0] = tiles[11, 11] = True
     assert len(list(windows(tiles, (1536, 1536), 96))) == 2
     assert not list(windows(np.zeros((3, 3), dtype=bool), (300, 300), 96))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_windows_of_long_pictures_take_no_square_of_their_length(turned, monkeypatch):
+    count = 4 * LONG
+    tiles, looks, around = np.ones((1, count), dtype=bool), [], tiling._around
+    tiles[0, 3::7] = False
+
+    def counting(tiles, within):
+        top, bottom, left, right = within
+        looks.append((bottom - top) * (right - left))
+        return around(tiles, within)
+
+    monkeypatch.setattr(tiling, "_around", counting)
+    shape = (1, 128 * count)
+    found = list(windows(tiles.T if turned else tiles, shape[::-1] if turned else shape, 96))
+    covered = sum(window.tile[0 if turned else 1].stop - window.tile[0 if turned else 1].start for window in found)
+    assert np.count_nonzero(tiles) * 128 <= covered <= 128 * count
+    assert sum(looks) < 4 * count * LONG
 
 
 @pytest.mark.parametrize("version", VERSIONS)
