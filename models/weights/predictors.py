@@ -106,10 +106,14 @@ def for_large_pictures(model: TreeModel, lighter: TreeModel) -> TreeModel:
     return splits
 
 
-@cache
 def shipped_tree_model(*, large: bool = False) -> TreeModel:
     """The shipped networks for a picture, which may be large: loaded once; raises as `load_tree_model`."""
-    return for_large_pictures(shipped_tree_model(), load_tree_model(version=2)) if large else load_tree_model()
+    return for_large_pictures(_shipped(1), _shipped(2)) if large else _shipped(1)
+
+
+@cache
+def _shipped(version: int) -> TreeModel:
+    return load_tree_model(version=version)
 
 
 def _tiles(shape: tuple[int, int], margin: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
