@@ -14,7 +14,6 @@ from dinp.page.bundle import bundle, minified
 
 FOLDER = Path(__file__).parent
 VERSIONS = (1, 2, 3)  # of restoration
-NAMED = 3  # in a section's first byte: its third names the version
 
 
 def assets(versions: Iterable[int]) -> dict:
@@ -31,20 +30,15 @@ def assets(versions: Iterable[int]) -> dict:
 def needed_versions(files: Mapping[str, bytes]) -> tuple[int, ...]:
     """Versions of restoration that the files ask for and the page can have; damaged files need none."""
     from dinp.bitstream.container import unpack
+    from dinp.bitstream.section import restoration_of
 
     found = set()
     for data in files.values():
         try:
-            found |= {_restoration(section) for section in unpack(data).sections}
+            found |= {restoration_of(section) for section in unpack(data).sections}
         except DinpError:
             continue
     return tuple(sorted(found & set(VERSIONS)))
-
-
-def _restoration(section: bytes) -> int:
-    """The version of restoration that a section asks for, 0 for none."""
-    version = section[0] >> 5 & 3 if section else 0
-    return section[2] if version == NAMED and len(section) > 2 else version
 
 
 def page(files: Mapping[str, bytes], *, versions: Iterable[int] | None = None) -> str:

@@ -108,12 +108,12 @@ def restoration(version: int) -> tuple[bytes, str]:
     import numpy as np
 
     from dinp.models.weights.files import shipped
+    from dinp.models.weights.restoration import FILES
 
-    names = {1: "restoration.npz", 2: "restoration2.npz", 3: "restoration3.npz"}
-    if version not in names:
+    if version not in FILES:
         raise DinpError(f"the page has no restoration of version {version}")
     out, shapes = io.BytesIO(), {}
-    with shipped(names[version]).open("rb") as opened, np.load(opened) as file:
+    with shipped(f"{FILES[version]}.npz").open("rb") as opened, np.load(opened) as file:
         for name in file.files:
             if name.endswith(".weight"):
                 weight, bias = file[name], file[name.replace(".weight", ".bias")]

@@ -114,7 +114,7 @@ function correct(restorer, { u, mask, sides, height, width }, step) {
   return out;
 }
 
-/** Which pixels versions from 2 on leave as they are; null where it leaves none. */
+/** Which pixels versions from 2 on leave as they are; null where they leave none. */
 function flatTiles(sides, height, width) {
   const columns = Math.ceil(width / TILE), flat = new Uint8Array(Math.ceil(height / TILE) * columns).fill(1);
   const tileOf = (i) => Math.floor(Math.floor(i / width) / TILE) * columns + Math.floor((i % width) / TILE);
