@@ -28,6 +28,7 @@ D. Braess: Towards algebraic multigrid for elliptic problems of second order, Co
 N. Bell, L. N. Olson, J. Schroder, B. Southworth: PyAMG: Algebraic Multigrid Solvers in Python, JOSS 8 (87), 2023.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -56,12 +57,20 @@ class Level(MultilevelSolver.Level):
 
     def __init__(self, grid: Finest | Coarse, coarse_size: int, coarsest: bool, loss: Array) -> None:
         self.grid, self.coarsest, self.loss = grid, coarsest, loss
-        self.A, self.R, self.P = Operator(grid), Restriction(self), Prolongation(self)
+        self.A = Operator(grid)
         self.residual = np.zeros(coarse_size, np.float32)  # restricted
         self.correction: Array = self.residual  # what P takes up
         self.product: Doubles | None = (
             None  # of a right-hand side and what the cycle makes of it, see `Grid.add_products`
         )
+
+    @property
+    def R(self) -> "Restriction":  # noqa: N802 (pyamg's names; kept, they would hold on to what holds them)
+        return Restriction(self)
+
+    @property
+    def P(self) -> "Prolongation":  # noqa: N802
+        return Prolongation(self)
 
     def presmoother(self, A: "Operator", x: Array, b: Array) -> None:
         """Nothing: what it would do from zero is done when the residual is restricted."""
@@ -193,7 +202,8 @@ class Hierarchy:
         self.levels[0].product = self.finest.sums()
         coarsest = MultilevelSolver.Level()
         coarsest.A = self.coarsest_inverse.view(Inverse)
-        self.solver = MultilevelSolver([*self.levels, coarsest], coarse_solver=lambda inverse, b: self._coarsest(b))
+        # which pyamg keeps in a class, and classes are kept until garbage is looked for: it must not know the hierarchy
+        self.solver = MultilevelSolver([*self.levels, coarsest], coarse_solver=operator.matmul)
         self.solver.symmetric_smoothing = True
 
     def nested(self, b: Array, x: Array) -> None:
@@ -206,7 +216,7 @@ class Hierarchy:
         for level in self.levels:
             level.grid.restrict(level.grid.field_of(sides[-1]), level.loss, level.residual, level.coarsest)
             sides.append(level.residual)
-        coarse = self._coarsest(sides.pop())
+        coarse = self.coarsest_inverse @ sides.pop()
         for k in range(len(self.levels) - 1, 0, -1):
             level = self.levels[k]
             field = level.grid.field()
@@ -220,16 +230,13 @@ class Hierarchy:
         for level in self.levels:
             level.grid.descend(level.grid.field_of(sides[-1]), level.residual, level.coarsest)
             sides.append(level.residual)
-        coarse = self._coarsest(sides.pop())
+        coarse = self.coarsest_inverse @ sides.pop()
         for k in range(len(self.levels) - 1, 0, -1):
             level = self.levels[k]
             field = level.grid.field()
             level.grid.ascend_transposed(level.grid.field_of(sides[k]), coarse, level.coarsest, level.loss, field)
             coarse = field
         self.finest.ascend_transposed(b, coarse, self.levels[0].coarsest, self.levels[0].loss, x)
-
-    def _coarsest(self, b: Array) -> Array:
-        return self.coarsest_inverse @ b
 
 
 def _padded(x: Array, h: int, w: int) -> Array:

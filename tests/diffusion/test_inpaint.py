@@ -1,7 +1,9 @@
 """The inpainting solver: against a direct solve, and the properties of the operator."""
 
+import gc
 import threading
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -282,3 +284,27 @@ def test_huge_and_tiny_values_raise_no_warning():
         warnings.simplefilter("error")
         for scale in (1e-30, 1e6):
             inpaint(mask, scale * scene(mask.shape))
+
+
+@pytest.mark.parametrize("with_barriers", [False, True])
+def test_memory_is_given_back_without_looking_for_garbage(with_barriers):
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[::9, ::7] = True
+    cracks = {"right": np.zeros((64, 63), dtype=bool), "down": np.zeros((63, 64), dtype=bool)}
+    if with_barriers:
+        cracks["right"][:, 30] = True
+    gc.collect()
+    gc.disable()
+    try:
+        inpainter = Inpainter(mask, **cracks)
+        inpainter.solve(np.ones(mask.shape), cycles=2)
+        barriers = inpainter._barriers
+        if barriers is None:
+            kept = [inpainter._hierarchy, inpainter._hierarchy.levels[0], inpainter._hierarchy.levels[-1].grid]
+        else:
+            kept = [barriers, barriers.solver, barriers.solver.reduced.multilevel]
+        kept = [weakref.ref(one) for one in kept]
+        del inpainter, barriers
+        assert [one() for one in kept] == [None] * 3
+    finally:
+        gc.enable()
