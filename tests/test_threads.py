@@ -269,8 +269,9 @@ def test_a_forked_process_encodes_and_decodes_like_the_one_that_has_already(coun
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.usefixtures("four")
-def test_a_fork_waits_for_what_is_begun():
+def test_a_fork_waits_for_what_is_begun(monkeypatch):
     """Modules that are being imported would stay locked in the forked process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # with one thread nothing is begun beside other work
     done = threading.Event()
     begun(lambda: time.sleep(0.2) or done.set())
     with warnings.catch_warnings():

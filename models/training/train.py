@@ -16,6 +16,7 @@ enlarged pictures, see `dinp.models.training.enlarged`.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -116,8 +117,11 @@ def train(
     order = np.random.default_rng(0).permutation(len(held_out))
     validation = held_out.select(np.sort(order[:VALIDATION_CROPS]))
     form = {}
-    if kind == "tree" and (resume or start is not None):
-        form = read_weights(kind, out / "weights.npz" if resume else start).config
+    if kind == "tree" and start is not None:
+        form = read_weights(kind, start).config
+    elif kind == "tree" and resume:
+        with suppress(DinpError):  # of what is missing or of another kind the checkpoint tells
+            form = read_weights(kind, out / "weights.npz").config
     run = Run.start(kind, {kind: partial(NETWORKS[kind], **form)}, seed, place)
     run.begin(out, resume=resume, start=start, figure="valid")
     settings = run.settings(
