@@ -10,7 +10,6 @@ section with barriers, and what is left, in steps of the error, by the coder of 
 all rates of the files.
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -19,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 import dinp
-from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.curves import Series, bd_rate, curve_of
 from dinp.benchmarks.rd.edges import without
 from dinp.benchmarks.rd.samples import DEPTHS, FLOWS, sixteen_bits
 from dinp.benchmarks.rd.tables import DASH, percent
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.benchmarks.result_files import keep_row
 from dinp.bitstream.lossless import encode_lossless
 from dinp.cli.options import NAME_LIST, NUMBER_LIST, PATH
 from dinp.encoder import picture as coding
@@ -152,10 +151,7 @@ def main(
         picture = picture_of(values, max_pixels=MAX_PIXELS)
         holes = int(sum(np.count_nonzero(found.mask) for found in picture.holes))
         for row in rows_of(picture, qualities, errors):
-            rows.append({"picture": name, "pixels": values.size, "holes": holes} | row)
-            click.echo(json.dumps(rows[-1]))
-            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-            output.write_text(json.dumps(report, indent=1) + "\n")
+            keep_row(output, rows, {"picture": name, "pixels": values.size, "holes": holes} | row)
     tell_table(table(rows), readme, MARKER)
 
 

@@ -7,7 +7,6 @@ cheaper or not, and its cost is what the encoder minimises: squared error + lamb
 So a cost that is 1 % higher is about 1 % more bits at equal error where most of the cost is bits.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.benchmarks.result_files import keep_row, kept_rows
 from dinp.bitstream import barriers as stream
 from dinp.bitstream.regions import Pieces
 from dinp.cli.options import PATH
@@ -140,7 +139,7 @@ def table(rows: list[dict]) -> str:
 @click.option("--readme", type=PATH, help="Write the table into this file.")
 def main(folder: Path, output: Path, readme: Path | None) -> None:
     """Measure what each part gives on the pictures of a folder."""
-    rows = json.loads(output.read_text())["rows"] if output.exists() else []
+    rows = kept_rows(output)
     known = {(row["picture"], row["quality"], row["left_out"]) for row in rows}
     for path in pictures_in(folder):
         with Image.open(path) as image:
@@ -149,10 +148,7 @@ def main(folder: Path, output: Path, readme: Path | None) -> None:
             if (path.stem, quality, left_out) in known:
                 continue
             row = {"picture": path.stem, "quality": quality, "left_out": left_out}
-            rows.append(row | measured(plane, quality, left_out))
-            click.echo(json.dumps(rows[-1]))
-            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-            output.write_text(json.dumps(report, indent=1) + "\n")
+            keep_row(output, rows, row | measured(plane, quality, left_out))
     tell_table(table(rows), readme, MARKER)
 
 

@@ -8,7 +8,6 @@ encoder minimises: squared error + lambda x bits, at the lambda of the quality. 
 `dinp.benchmarks.rd.smooth`, over all rates of the files.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +16,13 @@ import click
 import numpy as np
 from PIL import Image
 
-from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.curves import Curve, Series, bd_rate
 from dinp.benchmarks.rd.metrics import measure
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.rd.smooth import smooth_curve
 from dinp.benchmarks.rd.tables import DASH, percent
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.benchmarks.result_files import keep_row, kept_rows
 from dinp.cli.options import NUMBER_LIST, PATH
 from dinp.encoder.placement import DEFAULT_EFFORT, restoration_version
 from dinp.encoder.planes import encode_planes
@@ -86,7 +85,7 @@ def table(rows: list[dict]) -> str:
 @click.option("--readme", type=PATH, help="Write the table into this file.")
 def main(folders: tuple[Path, ...], output: Path, qualities: tuple[float, ...], readme: Path | None) -> None:
     """Measure the choice on the pictures of folders."""
-    rows = json.loads(output.read_text())["rows"] if output.exists() else []
+    rows = kept_rows(output)
     known = {(row["picture"], row["quality"]) for row in rows}
     for path in [path for folder in folders for path in pictures_in(folder)]:
         with Image.open(path) as image:
@@ -97,10 +96,7 @@ def main(folders: tuple[Path, ...], output: Path, qualities: tuple[float, ...], 
             row = {"picture": path.stem, "pixels": plane.size, "quality": quality}
             for name, barriers in (("chosen", True), ("tree", False)):
                 row[name] = measured(plane, quality, barriers=barriers)
-            rows.append(row)
-            click.echo(json.dumps(row))
-            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-            output.write_text(json.dumps(report, indent=1) + "\n")
+            keep_row(output, rows, row)
     tell_table(table(rows), readme, MARKER)
 
 

@@ -19,7 +19,6 @@ A first guess of contours, learned, could save the making of the ladder and the 
 CPU seconds of a plane that takes barriers.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -29,12 +28,12 @@ import click
 import numpy as np
 from PIL import Image
 
-from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.drawings import page
 from dinp.benchmarks.rd.metrics import measure
 from dinp.benchmarks.rd.runs import pictures_in
 from dinp.benchmarks.rd.tables import percent
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.benchmarks.result_files import keep_row
 from dinp.cli.options import NUMBER_LIST, PATH
 from dinp.encoder.barriers import BarrierPlane, best_outline, encode_outlined, outlined, rungs
 from dinp.encoder.contour_moves import refined
@@ -204,10 +203,7 @@ def main(
     rows = []
     for name, plane in planes_to_measure(folders, pages):
         for quality in qualities:
-            rows.append({"picture": name} | measured(plane, quality))
-            click.echo(json.dumps(rows[-1]))
-            report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-            output.write_text(json.dumps(report, indent=1) + "\n")
+            keep_row(output, rows, {"picture": name} | measured(plane, quality))
     tell_table(table(rows), readme, MARKER)
 
 

@@ -7,7 +7,6 @@ file is nearest in bytes; restored where the encoder asks for it. Seconds: CPU t
 repeats, files by turns.
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -16,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 import dinp
-from dinp.benchmarks.environment import environment
 from dinp.benchmarks.rd.edges import without
 from dinp.benchmarks.readme import markdown_table, tell_table
+from dinp.benchmarks.result_files import keep_row
 from dinp.cli.options import PATH
 from dinp.encoder import planes
 
@@ -102,10 +101,7 @@ def main(paths: tuple[Path, ...], output: Path, quality: float, readme: Path | N
     for path in paths:
         with Image.open(path) as image:
             picture = np.asarray(image.convert("L"))
-        rows.append({"picture": path.stem} | measured(picture, quality))
-        click.echo(json.dumps(rows[-1]))
-    report = {"environment": environment(["dinp", "numpy", "scipy", "pyamg"]), "rows": rows}
-    output.write_text(json.dumps(report, indent=1) + "\n")
+        keep_row(output, rows, {"picture": path.stem} | measured(picture, quality))
     tell_table(table(rows), readme, MARKER)
 
 
