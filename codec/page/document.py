@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
+from dinp import restoration
 from dinp.errors import DinpError
 from dinp.page import packing
 from dinp.page.bundle import bundle, minified
 
 FOLDER = Path(__file__).parent
-VERSIONS = (1, 2, 3)  # of restoration
+VERSIONS = tuple(restoration.VERSIONS)
 
 
 def assets(versions: Iterable[int]) -> dict:

@@ -6,9 +6,9 @@ what is coarser sees far, takes a fifth of the work, and is done as a whole. So 
 seams nor work done twice; still larger ones are done in tiles that overlap by what the network sees.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources.abc import Traversable
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from dinp.models.networks.hints import ROOT
 from dinp.models.networks.shares import GAIN, shares
 from dinp.models.weights.confidences import exact_mean
 from dinp.models.weights.files import Weights, read_weights, shipped
-from dinp.models.weights.planes import checked, level, padded, standardised
+from dinp.models.weights.planes import checked, level, padded, standardised, tiles
 from dinp.models.weights.runtime import LATER, PARTS, OnnxNetwork
 
 TILE = (2304, 4096)  # rows and columns, multiples of 32: what is coarse takes 400 MB
@@ -74,7 +74,7 @@ class MaskModel:
             if density == 1:
                 return np.ones(plane.shape, np.float32) if placed is None else (~placed).astype(np.float32)
             logits = np.empty(plane.shape, dtype=np.float32)
-            for seen, tile, inside in _tiles(plane.shape):
+            for seen, tile, inside in tiles(plane.shape, TILE, MARGIN):
                 told = None if placed is None else placed[seen]
                 logits[tile] = self._logits(standard[seen], known, told, density)[inside]
             if placed is None:
@@ -143,21 +143,3 @@ def _strips(rows: int, columns: int) -> list[tuple[int, int]]:
     count = max(1, round(rows * columns / STRIP))
     cuts = sorted({ROOT * (rows // ROOT * k // count) for k in range(count + 1)})
     return list(pairwise(cuts))
-
-
-def _tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], ...]]:
-    """Windows that cover a plane, the tile in the middle of each, and where in the window it is."""
-    for tile in product(*(_parts(side, most) for side, most in zip(shape, TILE, strict=True))):
-        starts = [max(0, part.start - MARGIN) for part in tile]
-        yield (
-            tuple(slice(start, part.stop + MARGIN) for start, part in zip(starts, tile, strict=True)),
-            tile,
-            tuple(slice(part.start - start, part.stop - start) for start, part in zip(starts, tile, strict=True)),
-        )
-
-
-def _parts(side: int, most: int) -> list[slice]:
-    """A side of a plane in about equal parts of at most `most` pixels that begin at multiples of 32."""
-    count = -(-side // most)
-    cuts = [ROOT * (-(-side // ROOT) * k // count) for k in range(count)] + [side]
-    return [slice(a, b) for a, b in pairwise(cuts)]

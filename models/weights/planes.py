@@ -1,6 +1,8 @@
 """What the networks of masks and trees are given: planes, checked, standardised and padded, and densities."""
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -47,3 +49,24 @@ def level(density: float, config: dict) -> np.ndarray:
     low, high = (math.log(d) for d in config["densities"])
     level = (2 * min(max(math.log(density), low), high) - low - high) / (high - low)
     return np.array([[level, level * level]], dtype=np.float32)
+
+
+def tiles(shape: tuple[int, int], most: tuple[int, int], margin: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
+    """Windows that cover a plane, the tile in the middle of each, and where in the window it is.
+
+    Tiles have at most `most` rows and columns; windows reach `margin` pixels farther, where the plane does.
+    """
+    for tile in product(*(parts(side, longest) for side, longest in zip(shape, most, strict=True))):
+        starts = [max(0, part.start - margin) for part in tile]
+        yield (
+            tuple(slice(start, part.stop + margin) for start, part in zip(starts, tile, strict=True)),
+            tile,
+            tuple(slice(part.start - start, part.stop - start) for start, part in zip(starts, tile, strict=True)),
+        )
+
+
+def parts(side: int, most: int) -> list[slice]:
+    """A side of a plane in about equal parts of at most `most` pixels that begin at multiples of 32."""
+    count = -(-side // most)
+    cuts = [ROOT * (-(-side // ROOT) * k // count) for k in range(count)] + [side]
+    return [slice(a, b) for a, b in pairwise(cuts)]

@@ -5,17 +5,16 @@ nearly so: memory stays bounded. The planes of large pictures are seen at half t
 wanted, and by a lighter network elsewhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib.resources.abc import Traversable
-from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 
-from dinp.models.networks.hints import ROOT, hints
+from dinp.models.networks.hints import hints
 from dinp.models.weights.files import read_weights, shipped
-from dinp.models.weights.planes import checked, level, padded, standardised
+from dinp.models.weights.planes import checked, level, padded, standardised, tiles
 from dinp.models.weights.runtime import OnnxNetwork
 
 TreeModel = Callable[[np.ndarray, float], list[np.ndarray]]
@@ -58,12 +57,12 @@ def load_tree_model(path: Path | Traversable | None = None, version: int = 1) ->
         window, known = padded(standardised(plane)), level(density, weights.config)
         clues = hints(window, density) if hinted else []
         logits = [np.empty(tuple(n // side for n in window.shape), dtype=np.float32) for side in SIDES]
-        tiles = list(_tiles(window.shape, margin))
-        for number, (seen, tile, inside) in enumerate(tiles, 1):
+        windows = list(tiles(window.shape, (TILE, TILE), margin))
+        for number, (seen, tile, inside) in enumerate(windows, 1):
             given = {"padded": window[seen][None, None], "level": known}
             for side, clue in zip(reversed(SIDES), clues, strict=hinted):
                 given[f"hint_{side}"] = clue[_divided(seen, side)][None, None]
-            found = network([f"split_{side}" for side in SIDES], more=number < len(tiles), **given)
+            found = network([f"split_{side}" for side in SIDES], more=number < len(windows), **given)
             for side, full, part in zip(SIDES, logits, found, strict=True):
                 full[_divided(tile, side)] = part[0, 0][_divided(inside, side)]
         height, width = plane.shape
@@ -114,23 +113,6 @@ def shipped_tree_model(*, large: bool = False) -> TreeModel:
 @cache
 def _shipped(version: int) -> TreeModel:
     return load_tree_model(version=version)
-
-
-def _tiles(shape: tuple[int, int], margin: int) -> Iterator[tuple[tuple[slice, slice], ...]]:
-    """Windows that cover a padded plane, the tile in the middle of each, and where in the window it is."""
-    for tile in product(*map(_parts, shape)):
-        starts = [max(0, part.start - margin) for part in tile]
-        yield (
-            tuple(slice(start, part.stop + margin) for start, part in zip(starts, tile, strict=True)),
-            tile,
-            tuple(slice(part.start - start, part.stop - start) for start, part in zip(starts, tile, strict=True)),
-        )
-
-
-def _parts(side: int) -> list[slice]:
-    """A side of a plane, a multiple of 32, in about equal parts of at most TILE."""
-    count = -(-side // TILE)
-    return [slice(a, b) for a, b in pairwise([ROOT * (side // ROOT * k // count) for k in range(count + 1)])]
 
 
 def _divided(part: tuple[slice, slice], side: int) -> tuple[slice, slice]:

@@ -15,7 +15,7 @@ from dinp.errors import DinpError
 from dinp.models import learned_mask, load_mask_model, load_tree_model
 from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.weights import mask_model as masks
-from dinp.models.weights import predictors
+from dinp.models.weights import planes, predictors
 from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import NETWORKS, load_network, save_weights
 
@@ -211,7 +211,8 @@ def test_a_network_of_one_pass_is_told_nothing():
 
 def test_planes_are_cut_in_parts_that_differ_by_a_root_at_most():
     for side in (32, 1280, 1312, 3840, 4000):
-        for parts, most in ((predictors._parts(side), predictors.TILE), (masks._parts(side, 1024), 1024)):
+        for most in (predictors.TILE, 1024):
+            parts = planes.parts(side, most)
             assert parts[0].start == 0
             assert parts[-1].stop == side
             sizes = [part.stop - part.start for part in parts]
