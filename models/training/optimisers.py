@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from dinp.errors import DinpError
 
 OUTERMOST = ("stem", "head")  # layers whose kernels Muon leaves to AdamW: they face values, not features
+FEWEST = 8  # channels on either side of a kernel that is Muon's: so do those of fewer
 
 
 class Muon:
@@ -38,7 +39,9 @@ class Muon:
         if not hasattr(torch.optim, "Muon"):
             raise DinpError(f"the optimiser muon needs torch 2.9 or newer, not {torch.__version__}")
         inner = {
-            name: p for name, p in network.named_parameters() if p.ndim == 4 and name.split(".")[0] not in OUTERMOST
+            name: p
+            for name, p in network.named_parameters()
+            if p.ndim == 4 and min(p.shape[:2]) >= FEWEST and name.split(".")[0] not in OUTERMOST
         }
         self._kernels = list(inner.values())
         self._matrices = [nn.Parameter(_channels_last(k.detach()).view(len(k), -1)) for k in self._kernels]

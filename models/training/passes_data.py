@@ -1,21 +1,21 @@
 """What the later passes of the mask network learn from: labels of which a part is placed already.
 
 At test time the points that are placed are the network's own, the most confident first, and many stand a pixel beside
-those of the teacher. So two kinds of parts are drawn: the points that a network of one pass would place first, where
-each stands for the teacher's nearest point, which is then no longer wanted; and the teacher's points for which they
-stand, some of them moved by a pixel.
+those of the teacher. So two kinds of parts are drawn: the points that the network which the training begins with would
+place first, in its passes, where each stands for the teacher's nearest point, which is then no longer wanted; and the
+teacher's points for which they stand, some of them moved by a pixel.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from dinp.models.masks.binarise import scaled
+from dinp.models.masks.learned import PASSES
 from dinp.models.masks.mass_eating import mass_eating
 from dinp.models.training.data import Labelled, dihedral
+from dinp.models.weights.mask_model import MaskModel
 
-STAGES = 12
+STAGES = 12  # a multiple of the passes
 NEVER = 127  # the stage of a pixel without a point
 ONE_PASS = 0.15  # of the crops have no points placed
 OWN = 0.5  # of the others have the network's points placed, not the teacher's
@@ -30,12 +30,12 @@ class Staged:
     ----------
     crops : Labelled
         With masks as labels.
-    confidences : callable
-        (plane, density) -> (n, n) confidences of a network of one pass.
+    model : MaskModel
+        The network whose points are placed: in `PASSES` passes, where it can be told of points.
     """
 
-    def __init__(self, crops: Labelled, confidences: Callable[[np.ndarray, float], np.ndarray]) -> None:
-        self.crops, self.confidences = crops, confidences
+    def __init__(self, crops: Labelled, model: MaskModel) -> None:
+        self.crops, self.model = crops, model
         self._known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __len__(self) -> int:
@@ -53,12 +53,18 @@ class Staged:
     def _stages(self, plane: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         own, teacher = (np.full(plane.shape, NEVER, dtype=np.int8) for _ in range(2))
         points = np.count_nonzero(mask)
-        c = scaled(np.asarray(self.confidences(plane, points / plane.size), dtype=np.float64), points)
+        confidences = self.model.of(plane, points / plane.size)
+        passes = PASSES if self.model.passes else 1
         before = np.zeros(plane.shape, dtype=bool)
         free = np.argwhere(mask)
         for stage in range(STAGES):
+            if stage % (STAGES // passes) == 0:
+                told = before
+                placed = np.count_nonzero(told)
+                c = scaled(confidences(told if stage else None).astype(np.float64), points - placed)
+                c[told] = 0
             # the first points of a meal are those of a smaller one
-            now = mass_eating(c, points, round(points * (stage + 1) / STAGES))
+            now = told | mass_eating(c, points - placed, round(points * (stage + 1) / STAGES) - placed)
             fresh = now & ~before
             own[fresh] = stage
             chosen = matched(np.argwhere(fresh), free)

@@ -49,7 +49,7 @@ def place_and_precision(device: str, bf16: bool | None) -> tuple[torch.device, b
     return place, place.type == "cuda" if bf16 is None else bf16
 
 
-def check_beginning(resume: bool, start: Path | None) -> None:
+def check_beginning(resume: bool, start: object | None) -> None:
     """Raise DinpError if a run is to begin in two ways."""
     if resume and start is not None:
         raise DinpError("a run that is resumed has its weights already: give either --resume or --start")
@@ -166,8 +166,8 @@ class Run:
         replace(out / "curve.json", lambda path: path.write_text(json.dumps(curve, indent=1) + "\n"))
         self.write(self, out)
 
-    def begin_with(self, network: nn.Module) -> None:
-        """Take the weights of a trained network.
+    def begin_with(self, *networks: nn.Module) -> None:
+        """Take the weights of trained networks: of the first one, or of the first ones.
 
         Raises
         ------
@@ -175,7 +175,8 @@ class Run:
             The weights do not fit: they are those of a network of other widths.
         """
         try:
-            self.network.load_state_dict(network.state_dict())
+            for own, network in zip(self.networks.values(), networks, strict=False):
+                own.load_state_dict(network.state_dict())
         except RuntimeError as error:
             raise DinpError("the weights to begin with are those of a network of other widths") from error
         self.average.module.load_state_dict(self.network.state_dict())

@@ -95,12 +95,13 @@ def train(
     limit: int | None = None,
     start: Path | None = None,
     peak: float = 0.4,
+    optimiser: str = "adamw",
     every: float = 180.0,
 ) -> Run:
     """Train a mask network of passes; see the module's text.
 
     Parameters are those of `dinp.models.training.train.train`; `start` are the weights of a mask network with passes or
-    without, by default the shipped ones.
+    without, by default the shipped ones; `optimiser` is a name of `dinp.models.training.optimisers`.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def train(
     place, bf16 = place_and_precision(device, bf16)
     training, held_out = data.load_masks(data_folder, limit, files=labels)
     network = begun(start)
-    run = Run.start("mask", {"mask": partial(MaskNetwork, **network.config)}, seed, place)
+    run = Run.start("mask", {"mask": partial(MaskNetwork, **network.config)}, seed, place, optimiser=optimiser)
     if resume:
         run.resume(out, "valid")
     else:
@@ -127,6 +128,7 @@ def train(
         labels=[path.name for path in labels],
         start=start and start.name,
         peak=peak,
+        optimiser=optimiser,
         training_crops=len(training),
         validation_crops=len(held_out),
         bf16=bf16,

@@ -37,7 +37,7 @@ from dinp.models.networks.inpainting import InpaintingNetwork
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import surrogate_batches, surrogate_validation
 from dinp.models.training.processes import launched, rank, world_size
-from dinp.models.training.run import Run, place_and_precision, replace, warm_up
+from dinp.models.training.run import Run, check_beginning, place_and_precision, replace, warm_up
 from dinp.models.training.surrogate_batches import (
     between,
     binarised,
@@ -49,7 +49,7 @@ from dinp.models.training.surrogate_batches import (
 )
 from dinp.models.training.surrogate_losses import masked_inpainting_loss, residual_loss
 from dinp.models.training.surrogate_validation import tuning_planes, validate
-from dinp.models.weights.hub import save_weights
+from dinp.models.weights.hub import load_network, save_weights
 
 MASK_RATE = 2.5  # learning rate of the mask network over that of the inpainting network
 LEAD = 60  # steps in which the inpainting network learns alone
@@ -83,6 +83,8 @@ def train(
     every: float = 300.0,
     masks: dict | None = None,
     inpainting: dict | None = None,
+    start: tuple[Path, Path] | None = None,
+    peak: float = 1.0,
 ) -> Run:
     """Train the two networks; see the module's text.
 
@@ -105,12 +107,18 @@ def train(
         Seconds between validations and checkpoints.
     masks, inpainting : dict, optional
         Arguments of `MaskNetwork` and `InpaintingNetwork`.
+    start : pair of Path, optional
+        Weights of the two to begin with: known values are then corrected from the first step on.
+    peak : float
+        Factor on the learning rate.
 
     Raises
     ------
     DinpError
-        Pictures are missing, or there is nothing to resume.
+        Pictures are missing, there is nothing to resume, the weights do not fit, or both `start` and `resume` are
+        given.
     """
+    check_beginning(resume, start)
     place, bf16 = place_and_precision(device, bf16)
     planes, tuning = training_planes(data, limit), tuning_planes(data)
     make = {
@@ -119,6 +127,8 @@ def train(
     }
     run = Run.start("surrogate", make, seed, place, weight_decay={"inpainting": 0.0}, write=save_weights_of_both)
     run.begin(out, resume=resume)
+    if start is not None:
+        run.begin_with(*(load_network(kind, path) for kind, path in zip(("mask", "inpainting"), start, strict=True)))
     settings = run.settings(
         network="surrogate",
         config={"mask": run.networks["masks"].config, "inpainting": run.networks["inpainting"].config},
@@ -127,13 +137,15 @@ def train(
         batch=surrogate_batches.BATCH * world_size(),
         crop=surrogate_batches.CROP,
         pictures=len(planes),
+        start=start and [path.name for path in start],
+        peak=peak,
         bf16=bf16,
         **surrogate_validation.described(tuning, compared=rank() == 0),
     )
     drawn = run.batches(partial(draw, planes))
 
     def step(fraction: float, rate: float) -> dict[str, float]:
-        return one_step(run, *to_tensors(*next(drawn), place), bf16, fraction, rate)
+        return one_step(run, *to_tensors(*next(drawn), place), bf16, fraction if start is None else 1.0, rate)
 
     def measure(recent: list[dict[str, float]]) -> dict:
         row = {}
@@ -142,11 +154,13 @@ def train(
             row |= {name: round(float(np.mean(found)), 4)} if found else {}
         return row | {"valid_psnr": validate(run.averaged(), tuning, place)}
 
-    return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, every=every)
+    return run.follow(step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every)
 
 
 def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, rate: float) -> dict[str, float]:
     """Update the inpainting network, then the mask network; returns the losses' parts by name.
+
+    `fraction` says how far the training is: when known values are corrected, and how much variance counts.
 
     Of several processes, a network whose gradient is not wanted is called on its own.
     """

@@ -57,11 +57,12 @@ def test_what_is_placed_and_what_is_missing_make_a_mask(folder, of_network, monk
     assert len(shares) > 5
 
 
-def test_a_run_begins_as_the_network_of_one_pass_and_learns(folder):
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_run_begins_as_the_network_of_one_pass_and_learns(folder, optimiser):
     out = folder / "run"
     labels = folder / "train" / "teacher_masks.npz"
     arguments = ["train", "mask-passes", labels, "--data", folder, "--out", out, "--steps", 12, "--limit", 4]
-    assert dinp_command(*arguments, "--peak", 0.5) == 0
+    assert dinp_command(*arguments, "--peak", 0.5, "--optimiser", optimiser) == 0
     curve = json.loads((out / "curve.json").read_text())
     assert (curve["step"], len(curve["curve"][-1]["valid_parts"])) == (12, 2)
     model = load_mask_model(out / "weights.npz")

@@ -60,6 +60,8 @@ def _widths(count: int | None, of: str, name: str = "--widths") -> Callable[[F],
 
 _limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use so many labels or pictures only.")
 
+_optimiser = click.option("--optimiser", type=click.Choice(("adamw", "muon")), default="adamw", show_default=True)
+
 
 def _ready(out: Path, threads: int | None, **common: Any) -> dict[str, Any]:  # noqa: ANN401 (options of a training)
     """The common options of a training function, checked before its data is read."""
@@ -102,6 +104,7 @@ def mask(
 @_common(data="the pictures of the labels", minutes=60)
 @_limit
 @_start("of one pass or of several; by default the shipped ones")
+@_optimiser
 def mask_passes(labels: tuple[Path, ...], data: Path, **options: Any) -> None:  # noqa: ANN401
     """Train the mask network to place points in several passes.
 
@@ -137,6 +140,14 @@ def tree(data: Path, **options: Any) -> None:  # noqa: ANN401
 @_widths(5, "the mask network at strides 2 to 32")
 @_widths(None, "the other network at strides 2, 4, ...", "--inpainting-widths")
 @_limit
+@click.option(
+    "--start",
+    type=(PATH, PATH),
+    default=None,
+    metavar="MASKS INPAINTING",
+    help="Weights of the two networks to begin with.",
+)
+@click.option("--peak", type=Number(0, above=True), default=1.0, show_default=True, help="Factor on the learning rate.")
 def surrogate(
     data: Path,
     widths: tuple[int, ...] | None,
@@ -191,7 +202,7 @@ def _config(widths: tuple[int, ...] | None) -> dict | None:
     show_default=True,
     help="Draw crops of low rates so much more often.",
 )
-@click.option("--optimiser", type=click.Choice(("adamw", "muon")), default="adamw", show_default=True)
+@_optimiser
 @click.option("--compile", "compiled", is_flag=True, help="Let torch compile the network.")
 @_start("at most as wide")
 def restoration(data: Path, files: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401
