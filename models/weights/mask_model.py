@@ -1,20 +1,18 @@
 """The mask network as a plain function of numpy arrays, run by onnxruntime: its first pass, and later ones.
 
 A plane is standardised once, as a whole. The network is run in three parts (`dinp.models.networks.unet_graph`): what
-is done at half and at full resolution sees few pixels, and is done in strips, which stay in the processor's cache;
+is done at half and at full resolution sees few pixels, and is done part by part, which stay in the processor's cache;
 what is coarser sees far, takes a fifth of the work, and is done as a whole. So a plane of 8 million pixels has neither
 seams nor work done twice; still larger ones are done in tiles that overlap by what the network sees.
 """
 
 from collections.abc import Callable
 from importlib.resources.abc import Traversable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from dinp.errors import DinpError
-from dinp.models.networks.hints import ROOT
 from dinp.models.networks.shares import GAIN, shares
 from dinp.models.weights.confidences import exact_mean
 from dinp.models.weights.files import Weights, read_weights, shipped
@@ -23,7 +21,7 @@ from dinp.models.weights.runtime import LATER, PARTS, OnnxNetwork
 
 TILE = (2304, 4096)  # rows and columns, multiples of 32: what is coarse takes 400 MB
 MARGIN = 192  # pixels, a multiple of 32; the network sees 188 far
-STRIP = 1 << 18  # pixels of a strip
+PART = (512, 512)  # rows and columns of what is done at a time at half and at full resolution, multiples of 32
 REACH = 8  # pixels that the fine parts see at most, a multiple of 4
 
 Confidences = Callable[..., np.ndarray]
@@ -96,34 +94,31 @@ class MaskModel:
             given["share_2"], *others = shares(field, density)
             given["placed"] = GAIN * field
             coarse |= {f"share_{4 << i}": share for i, share in enumerate(others)}
-        rows, columns = given["padded"].shape[2:]
-        cuts = _strips(rows, columns)
-        finest, coarser = [], []
-        for top, bottom in cuts:
-            above, below = max(0, top - REACH), min(rows, bottom + REACH)
-            part = {
-                name: a[:, :, above // (rows // a.shape[2]) : below // (rows // a.shape[2])]
-                for name, a in given.items()
-            }
-            one, two = fine(["finest", "coarser"], level=known, **part)
-            finest.append(one[:, :, (top - above) // 2 : (bottom - above) // 2])
-            coarser.append(two[:, :, (top - above) // 4 : (bottom - above) // 4])
-        finest = finest[0] if len(cuts) == 1 else np.concatenate(finest, axis=2)
-        (back,) = middle(["back"], coarser=coarser[0] if len(cuts) == 1 else np.concatenate(coarser, axis=2), **coarse)
+        whole = given["padded"].shape[2:]
+        finest, coarser = (
+            np.empty((1, width, whole[0] // side, whole[1] // side), dtype=np.float32)
+            for width, side in zip(self.config["widths"], (2, 4), strict=False)
+        )
+        windows = list(tiles(whole, PART, REACH))
+        for seen, tile, inside in windows:
+            part = {name: a[_at(seen, whole[0] // a.shape[2])] for name, a in given.items()}
+            one, two = fine(["finest", "coarser"], more=True, level=known, **part)
+            finest[_at(tile, 2)] = one[_at(inside, 2)]
+            coarser[_at(tile, 4)] = two[_at(inside, 4)]
+        (back,) = middle(["back"], more=True, coarser=coarser, **coarse)
         del coarser
         logits = np.empty(plane.shape, dtype=np.float32)
-        for top, bottom in cuts:
-            above, below = max(0, top - REACH), min(rows, bottom + REACH)
-            told = {"placed": given["placed"][:, :, above:below]} if placed is not None else {}
+        for i, (seen, tile, inside) in enumerate(windows, 1):
+            told = {"placed": given["placed"][_at(seen)]} if placed is not None else {}
             (found,) = last(
                 ["logits"],
-                finest=finest[:, :, above // 2 : below // 2],
-                back=back[:, :, above // 4 : below // 4],
-                plane=plane[None, None, above:below],
+                more=i < len(windows),
+                finest=finest[_at(seen, 2)],
+                back=back[_at(seen, 4)],
+                plane=plane[seen][None, None],
                 **told,
             )
-            end = min(bottom, height)
-            logits[top:end] = found[0, 0, top - above : end - above]
+            logits[tile] = found[0, 0][inside]
         return logits
 
 
@@ -138,8 +133,6 @@ def load_mask_model(path: Path | Traversable | None = None) -> MaskModel:
     return MaskModel(read_weights("mask", shipped("mask.npz") if path is None else path))
 
 
-def _strips(rows: int, columns: int) -> list[tuple[int, int]]:
-    """First and last row of strips of about `STRIP` pixels, multiples of 32."""
-    count = max(1, round(rows * columns / STRIP))
-    cuts = sorted({ROOT * (rows // ROOT * k // count) for k in range(count + 1)})
-    return list(pairwise(cuts))
+def _at(window: tuple[slice, slice], side: int = 1) -> tuple[slice, ...]:
+    """A window of pixels in an array (1, C, H / side, W / side)."""
+    return (slice(None), slice(None), *(slice(part.start // side, part.stop // side) for part in window))

@@ -175,8 +175,8 @@ def test_large_pictures_are_seen_at_half_their_resolution_where_few_leaves_are_w
     ]
 
 
-@pytest.mark.parametrize("limits", [{"STRIP": 600 * 40}, {"TILE": (128, 192)}, {"STRIP": 600 * 64, "TILE": (256, 608)}])
-def test_neither_strips_nor_tiles_of_the_mask_network_show(limits, mask_model, monkeypatch):
+@pytest.mark.parametrize("limits", [{"PART": (32, 64)}, {"TILE": (128, 192)}, {"PART": (64, 256), "TILE": (256, 608)}])
+def test_neither_parts_nor_tiles_of_the_mask_network_show(limits, mask_model, monkeypatch):
     plane = np.tile(data.camera(), (1, 2))[40:330, :590].astype(np.float64)
     placed = np.random.default_rng(0).random(plane.shape) < 0.02
     of = mask_model.of(plane, 0.04)
