@@ -30,9 +30,8 @@ from dinp.models.masks.sparsification import sparsify
 
 CYCLES = 5  # swaps tried per point
 TRIED = 0.08  # of the points in a batch: far enough from one another to be judged by themselves
-FEWER = 0.03  # of the points in a batch, where the exchange is to stand still: fewer are judged more exactly
-STILL = 0.002  # of the squared error: a round that gains less is the last
-ROUND = 5  # cycles of such a round
+ROUNDS_TO_SETTLE = ((0.03, 5), (0.01, 3))  # points in a batch and cycles of a round: fewer are judged more exactly
+STILL = 0.002  # of the squared error: a round that gains less is the last of its kind
 MOST = 100  # cycles
 ROUNDS = 30
 MOVED = 0.1  # of the points in the first round of `exchange`
@@ -104,8 +103,8 @@ def settled_pixel_exchange(
 ) -> Search:
     """The mask of `nonlocal_pixel_exchange` where more of it gains nothing: the fair opponent of other masks.
 
-    Called as `dinp.models.masks.search.mask_search` says. After five swaps a point it goes on in smaller batches, in
-    rounds of five swaps a point, until a round gains little.
+    Called as `dinp.models.masks.search.mask_search` says. After five swaps a point it goes on in smaller batches, 3 %
+    of the points and then 1 %, in rounds of five and of three swaps a point, until a round gains little.
 
     Parameters
     ----------
@@ -130,15 +129,17 @@ def _settled(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, stil
         mask = best
         yield 0.0, mask
     cycles, before = float(CYCLES), float(np.sum((plane - inpainted(mask, plane)) ** 2))
-    while cycles < most:
-        for _, best in swap_batches(plane, mask, rng, min(ROUND, most - cycles), FEWER):
-            mask = best
-            yield cycles / most, mask
-        cycles += ROUND
-        now = float(np.sum((plane - inpainted(mask, plane)) ** 2))
-        if now >= (1 - still) * before:
-            break
-        before = now
+    for share, length in ROUNDS_TO_SETTLE:
+        while cycles < most:
+            for _, best in swap_batches(plane, mask, rng, min(length, most - cycles), share):
+                mask = best
+                yield cycles / most, mask
+            cycles += length
+            now = float(np.sum((plane - inpainted(mask, plane)) ** 2))
+            still_gains = now < (1 - still) * before
+            before = now
+            if not still_gains:
+                break
     yield 1.0, mask
 
 
