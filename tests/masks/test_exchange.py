@@ -86,7 +86,7 @@ def test_an_exchange_goes_on_until_it_stands_still(monkeypatch):
 
     monkeypatch.setattr(exchanging, "swap_batches", counted)
     settled_pixel_exchange(image, density, start=start, still=0.5)
-    assert rounds == [(5,), (5, exchanging.FEWER)]
+    assert rounds == [(5,), (5, 0.03), (3, 0.01)]
     with pytest.raises(DinpError, match="least gain"):
         settled_pixel_exchange(image, density, start=start, still=1.0)
 
