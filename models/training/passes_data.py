@@ -10,12 +10,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dinp.models.masks.binarise import scaled
-from dinp.models.masks.learned import PASSES
 from dinp.models.masks.mass_eating import mass_eating
 from dinp.models.training.data import Labelled, dihedral
 from dinp.models.weights.mask_model import MaskModel
 
-STAGES = 12  # a multiple of the passes
+STAGES = 12
+PASSES = (2, 3, 4, 6, 12)  # in which the network's points are placed, in one way for each crop; they divide the stages
 NEVER = 127  # the stage of a pixel without a point
 ONE_PASS = 0.15  # of the crops have no points placed
 OWN = 0.5  # of the others have the network's points placed, not the teacher's
@@ -31,7 +31,7 @@ class Staged:
     crops : Labelled
         With masks as labels.
     model : MaskModel
-        The network whose points are placed: in `PASSES` passes, where it can be told of points.
+        The network whose points are placed, in several passes, where it can be told of points.
     """
 
     def __init__(self, crops: Labelled, model: MaskModel) -> None:
@@ -47,14 +47,14 @@ class Staged:
         They are found when they are first asked for.
         """
         if i not in self._known:
-            self._known[i] = self._stages(self.crops.planes[i], self.crops.labels[0][i])
+            passes = PASSES[i % len(PASSES)] if self.model.passes else 1
+            self._known[i] = self._stages(self.crops.planes[i], self.crops.labels[0][i], passes)
         return self._known[i]
 
-    def _stages(self, plane: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _stages(self, plane: np.ndarray, mask: np.ndarray, passes: int) -> tuple[np.ndarray, np.ndarray]:
         own, teacher = (np.full(plane.shape, NEVER, dtype=np.int8) for _ in range(2))
         points = np.count_nonzero(mask)
         confidences = self.model.of(plane, points / plane.size)
-        passes = PASSES if self.model.passes else 1
         before = np.zeros(plane.shape, dtype=bool)
         free = np.argwhere(mask)
         for stage in range(STAGES):
