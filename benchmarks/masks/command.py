@@ -4,6 +4,7 @@
         [--densities 0.01,0.02,0.05,0.1] [--extrapolate SWAPS]
     dinp bench masks table masks.json [--readme README.md]
     dinp bench masks plot masks.json --out FOLDER
+    dinp bench masks seconds --data DATA --out seconds.json [--readme README.md]
 
 For each picture of `DATA/report/bsds_test` (or another folder, `--set`), grey and cut to its central 256 x 256 pixels
 (`--size 0`: whole): the PSNR of the inpainted picture, with the original values at the mask (plain) and after tonal
@@ -22,7 +23,7 @@ from dinp.cli.progress import say
 from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
-MARKER = "<!-- masks -->"
+MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask seconds -->"
 ENDINGS = {".jpg", ".png", ".pgm", ".tif"}
 
 _result = click.argument("result", type=PATH)
@@ -111,3 +112,29 @@ def plot(result: Path, out: Path) -> None:
     check_folder(str(out))
     for path in write_plots(load_results(result, "masks"), out, result.stem):
         progress.out(path)
+
+
+@masks.command()
+@click.option("--data", type=PATH, required=True, metavar="FOLDER", help="Folder with report and uhd.")
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="The least of so many counts."
+)
+@click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {SECONDS_MARKER} and {END}.")
+def seconds(data: Path, out: Path, repeats: int, readme: Path | None) -> None:
+    """Time masks of a small picture, of a photograph and of one of 8 megapixels."""
+    import json
+
+    from dinp.benchmarks.environment import environment
+    from dinp.benchmarks.masks import seconds as timing
+    from dinp.benchmarks.masks.measuring import PACKAGES
+    from dinp.pictures.files import check_output, write_output
+
+    check_output(str(out), force=True)
+    rows = []
+    for row in timing.measured(data, repeats=repeats):
+        say(json.dumps(row))
+        rows.append(row)
+    report = {"benchmark": "mask seconds", **environment(PACKAGES), "threads": 1, "rows": rows}
+    write_output(str(out), (json.dumps(report, indent=1) + "\n").encode(), force=True)
+    tell_table(timing.seconds_table(rows), readme, SECONDS_MARKER)

@@ -10,6 +10,7 @@ from conftest import dinp_command
 from PIL import Image
 
 from dinp.benchmarks.masks import measuring as masks
+from dinp.benchmarks.masks import seconds
 from dinp.models.masks import report as mask_report
 from dinp.models.masks.analytic import random_mask
 
@@ -170,3 +171,34 @@ def test_the_central_crop_is_central(tmp_path):
     assert (masks.central_crop(tmp_path / "p.png", 4) == 200).all()
     assert masks.central_crop(tmp_path / "p.png", 64).shape == (10, 20)
     assert masks.central_crop(tmp_path / "p.png", 0).shape == (10, 20)
+
+
+def test_seconds_of_three_pictures_are_told_with_ratios(folder, capsys, monkeypatch):
+    monkeypatch.setattr(seconds, "TIMED", ("learned", *seconds.OPPONENTS))
+    for name in ("report/kodak", "uhd"):
+        (folder / name).mkdir(parents=True)
+        Image.fromarray(np.tile(np.arange(96, dtype=np.uint8), (64, 1))).save(folder / name / "1.png")
+    readme = folder / "README.md"
+    readme.write_text("<!-- mask seconds --> old <!-- end -->")
+    out = folder / "seconds.json"
+    more = ["--repeats", 1, "--readme", readme]
+    assert dinp_command("bench", "masks", "seconds", "--data", folder, "--out", out, *more) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert len(rows) == 3 * 3
+    assert all(row["seconds"] > 0 and row["peak_mib"] > 10 for row in rows)
+    every_swap = [row for row in rows if row["method"] == seconds.EVERY_SWAP]
+    assert all(row["how"] == "extrapolated from 20 swaps" for row in every_swap)
+    assert all(row["how"] == "measured" for row in rows if row not in every_swap)
+    table = readme.read_text()
+    assert "6,144 pixels" in table
+    assert "old" not in table
+    assert dinp_command("bench", "masks", "seconds", "--data", folder / "uhd", "--out", out) == 1
+    assert "no pictures" in capsys.readouterr().err
+
+
+def test_exchange_of_a_large_picture_is_extrapolated(folder, monkeypatch):
+    monkeypatch.setattr(seconds, "LARGE", 1000)
+    path = next((folder / "report/bsds_test").iterdir())
+    row = seconds.timed(path, 48, masks.EXCHANGE, 0.05, 1)
+    assert (row["how"], row["pixels"]) == ("extrapolated from 2 batches", 40 * 48)
+    assert row["seconds"] > 0
