@@ -17,7 +17,7 @@ from dinp.models.weights.mask_model import MaskModel
 STAGES = 12
 PASSES = (2, 3, 4, 6, 12)  # in which the network's points are placed, in one way for each crop; they divide the stages
 NEVER = 127  # the stage of a pixel without a point
-ONE_PASS = 0.15  # of the crops have no points placed
+ONE_PASS = 0.25  # of the crops have no points placed
 OWN = 0.5  # of the others have the network's points placed, not the teacher's
 DISORDER = (0.0, 1.5, 6.0)  # stages by which the order of the teacher's points is disturbed
 MOVED = 0.1  # of the teacher's points that are placed, by a pixel
