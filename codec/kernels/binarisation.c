@@ -1,4 +1,4 @@
-/* Mass eating: from confidences to the points of an inpainting mask, see dinp.models.masks.binarise. */
+/* Mass eating: from confidences to the points of an inpainting mask, see dinp.models.masks.mass_eating. */
 
 #include "kernels.h"
 #include <stdlib.h>
@@ -40,22 +40,17 @@ static void pop(Entry *heap, int64_t *size)
     heap[i] = e;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return before(*(const Entry *)a, *(const Entry *)b) ? -1 : 1; /* no two are the same pixel */
-}
-
-/* Pixels by falling mass, equal ones by rising index, as they are asked for: all are dealt into buckets by the leading
-   bits of their mass, which order non-negative doubles, and a bucket is sorted when its turn comes. */
+/* Pixels by falling mass, equal ones by rising index, while masses fall: all are dealt into buckets by the leading bits
+   of their mass, which order non-negative doubles. When a bucket's turn comes, those whose mass has left it move on to
+   a later one, and the others into a heap. */
 enum { KEYS = 1 << 19, LOW_BITS = 44 }; /* 11 bits of exponent and 8 of mantissa; the sign is 0 */
 
 typedef struct {
     const double *mass;
-    const uint8_t *touched;
-    int64_t *ends;   /* of each key's bucket, in `pixels` */
-    int64_t *pixels; /* in buckets, of falling key */
-    Entry *sorted;   /* what was untouched in this bucket */
-    int64_t key, begin, size, next;
+    int64_t *first; /* of each key, a pixel of its bucket, or -1 */
+    int64_t *next;  /* of each pixel, another of its bucket, or -1 */
+    Entry *heap;    /* of the bucket whose turn it is; masses may have fallen since */
+    int64_t key, size, room;
 } Queue;
 
 static int64_t key_of(double mass)
@@ -65,56 +60,74 @@ static int64_t key_of(double mass)
     return (int64_t)(bits >> LOW_BITS);
 }
 
-static int fill(Queue *q, const double *mass, const uint8_t *touched, int64_t n)
+static void deal(Queue *q, int64_t pixel)
 {
-    *q = (Queue){.mass = mass, .touched = touched, .key = KEYS};
-    int64_t *count = calloc(KEYS, sizeof(int64_t));
-    q->ends = count;
-    q->pixels = malloc((size_t)(n ? n : 1) * sizeof(int64_t));
-    if (!count || !q->pixels)
-        return 0;
-    int64_t largest = 0, begin = 0;
-    for (int64_t p = 0; p < n; p++)
-        if (mass[p] > 0)
-            count[key_of(mass[p])]++;
-    for (int64_t k = KEYS - 1; k >= 0; k--) {
-        int64_t here = count[k];
-        largest = here > largest ? here : largest;
-        count[k] = begin; /* moves on to the end below */
-        begin += here;
-    }
-    for (int64_t p = 0; p < n; p++)
-        if (mass[p] > 0)
-            q->pixels[count[key_of(mass[p])]++] = p;
-    q->sorted = malloc((size_t)(largest + 1) * sizeof(Entry));
-    return q->sorted != NULL;
+    int64_t key = key_of(q->mass[pixel]);
+    q->next[pixel] = q->first[key];
+    q->first[key] = pixel;
 }
 
-/* The first untouched pixel, or pixel -1. */
-static Entry first(Queue *q)
+static int fill(Queue *q, const double *mass, int64_t n)
+{
+    *q = (Queue){.mass = mass, .key = KEYS};
+    q->first = malloc(KEYS * sizeof(int64_t));
+    q->next = malloc((size_t)(n ? n : 1) * sizeof(int64_t));
+    if (!q->first || !q->next)
+        return 0;
+    for (int64_t k = 0; k < KEYS; k++)
+        q->first[k] = -1;
+    for (int64_t p = n - 1; p >= 0; p--)
+        if (mass[p] > 0)
+            deal(q, p);
+    return 1;
+}
+
+/* Takes the pixel of the most mass, -1 if none has any, -2 if memory is short. */
+static int64_t take(Queue *q)
 {
     for (;;) {
-        while (q->next < q->size && q->touched[q->sorted[q->next].pixel])
-            q->next++;
-        if (q->next < q->size)
-            return q->sorted[q->next];
-        if (q->key == 0)
-            return (Entry){0, -1};
-        int64_t end = q->ends[--q->key];
-        q->size = q->next = 0;
-        for (; q->begin < end; q->begin++) {
-            int64_t p = q->pixels[q->begin];
-            if (!q->touched[p])
-                q->sorted[q->size++] = (Entry){q->mass[p], p};
+        while (q->size) {
+            Entry best = q->heap[0];
+            double now = q->mass[best.pixel];
+            pop(q->heap, &q->size);
+            if (now == best.mass)
+                return best.pixel;
+            if (now <= 0)
+                continue;
+            if (key_of(now) == q->key)
+                push(q->heap, &q->size, (Entry){now, best.pixel});
+            else
+                deal(q, best.pixel);
         }
-        qsort(q->sorted, (size_t)q->size, sizeof(Entry), compare);
+        if (q->key == 0)
+            return -1;
+        q->key--;
+        for (int64_t p = q->first[q->key], after; p >= 0; p = after) {
+            after = q->next[p];
+            double now = q->mass[p];
+            if (now <= 0)
+                continue;
+            if (key_of(now) != q->key) {
+                deal(q, p);
+                continue;
+            }
+            if (q->size == q->room) {
+                int64_t room = 2 * q->room + 64;
+                Entry *wider = realloc(q->heap, (size_t)room * sizeof(Entry));
+                if (!wider)
+                    return -2;
+                q->heap = wider;
+                q->room = room;
+            }
+            push(q->heap, &q->size, (Entry){now, p});
+        }
     }
 }
 
 /* eat_mass(mass, dy, dx, mask, height, width, points) -> points that were set
 
-   mass (H * W) double, eaten in place; dy, dx (k) int32, places to eat from, nearest first; mask (H * W) uint8. Each
-   pixel is pushed at most once a meal that leaves some of it: at most `points` entries are in the heap. */
+   mass (H * W) double, at least 0, eaten in place; dy, dx (k) int32, places to eat from, nearest first; mask (H * W)
+   uint8. A point eats 1 - d^2 / s^2 of the mass at a distance d below s, and s is such that this is one unit. */
 static PyObject *eat_mass(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -126,57 +139,46 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
     const int32_t *dy = dy_.buf, *dx = dx_.buf;
     uint8_t *mask = mask_.buf;
     const int64_t n = (int64_t)height * width, places = dy_.len / 4;
-    int64_t set = 0, size = 0;
-    Entry *heap = NULL;
+    int64_t set = 0, pixel = 0;
     int fits = mass_.len == 8 * n && mask_.len == n && dx_.len == dy_.len && points >= 0;
-    if (fits)
-        heap = malloc((size_t)(points + 1) * sizeof(Entry));
-    if (heap) {
+    if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        uint8_t *touched = calloc((size_t)(n ? n : 1), 1);
-        Queue queue = {0};
-        if (touched && fill(&queue, mass, touched, n)) {
-            while (set < points) {
-                while (size && (mass[heap[0].pixel] != heap[0].mass || mask[heap[0].pixel]))
-                    pop(heap, &size);
-                Entry best = first(&queue);
-                if (size && (best.pixel < 0 || before(heap[0], best)))
-                    best = heap[0];
-                if (best.pixel < 0)
+        Queue queue;
+        if (!fill(&queue, mass, n))
+            pixel = -2;
+        while (pixel >= 0 && set < points && (pixel = take(&queue)) >= 0) {
+            mask[pixel] = 1;
+            set++;
+            const int64_t y = pixel / width, x = pixel % width;
+            double sum = 0, moment = 0, ring = 0;
+            int64_t seen = 0;
+            for (; seen < places; seen++) {
+                double d2 = (double)dy[seen] * dy[seen] + (double)dx[seen] * dx[seen];
+                if (d2 > ring && sum - moment / d2 >= 1)
                     break;
-                mask[best.pixel] = 1;
-                touched[best.pixel] = 1;
-                set++;
-                int64_t y = best.pixel / width, x = best.pixel % width;
-                double hunger = 1.0;
-                for (int64_t k = 0; k < places && hunger > 0; k++) {
-                    int64_t v = y + dy[k], u = x + dx[k];
-                    if (v < 0 || v >= height || u < 0 || u >= width)
-                        continue;
-                    int64_t p = v * width + u;
-                    double there = mass[p];
-                    if (there <= 0)
-                        continue;
-                    touched[p] = 1;
-                    if (there <= hunger) {
-                        mass[p] = 0;
-                        hunger -= there;
-                    } else {
-                        mass[p] = there - hunger;
-                        hunger = 0;
-                        if (!mask[p])
-                            push(heap, &size, (Entry){mass[p], p});
-                    }
-                }
+                ring = d2;
+                int64_t v = y + dy[seen], u = x + dx[seen];
+                if (v < 0 || v >= height || u < 0 || u >= width)
+                    continue;
+                double there = mass[v * width + u];
+                sum += there;
+                moment += there * d2;
             }
-        } else
-            set = -1;
-        free(touched);
-        free(queue.ends);
-        free(queue.pixels);
-        free(queue.sorted);
+            double rest = sum > 1 && moment > 0 ? (sum - 1) / moment : 0; /* 1 / s^2 */
+            for (int64_t k = 0; k < seen; k++) {
+                int64_t v = y + dy[k], u = x + dx[k];
+                if (v < 0 || v >= height || u < 0 || u >= width)
+                    continue;
+                double left = ((double)dy[k] * dy[k] + (double)dx[k] * dx[k]) * rest;
+                if (left < 1)
+                    mass[v * width + u] *= left;
+            }
+            mass[pixel] = 0;
+        }
+        free(queue.first);
+        free(queue.next);
+        free(queue.heap);
         Py_END_ALLOW_THREADS
-        free(heap);
     }
     PyBuffer_Release(&mass_);
     PyBuffer_Release(&dy_);
@@ -186,7 +188,7 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "arrays of other sizes were expected");
         return NULL;
     }
-    if (!heap || set < 0)
+    if (pixel == -2)
         return PyErr_NoMemory();
     return PyLong_FromLongLong(set);
 }

@@ -64,12 +64,29 @@ def test_local_density_follows_the_confidence(method):
     assert share == pytest.approx(0.10 / 0.12, abs=0.03)
 
 
-def test_mass_eating_begins_at_the_peak_and_consumes_one_unit_around_it():
+def test_mass_eating_begins_at_the_peak_and_consumes_around_it():
     confidence = np.zeros((5, 7))
     confidence[2, 1:6] = [0.2, 0.6, 0.2, 0.7, 0.3]
+    assert np.argwhere(mass_eating(confidence, 2, first=1)).tolist() == [[2, 4]]
     assert np.argwhere(mass_eating(confidence, 2)).tolist() == [[2, 2], [2, 4]]
-    confidence[2, 1:6] = [0.2, 0.6, 0.4, 0.5, 0.3]  # the first unit ends within the third pixel
-    assert np.argwhere(mass_eating(confidence, 2)).tolist() == [[2, 2], [2, 4]]
+    confidence[2, 1:6] = [0.0, 0.9, 0.5, 0.0, 0.6]  # beside the first point little is left
+    assert np.argwhere(mass_eating(confidence, 2)).tolist() == [[2, 2], [2, 5]]
+
+
+@pytest.mark.parametrize("peak", [(10, 10), (0, 3)])
+def test_a_point_consumes_one_unit_and_less_of_what_is_farther(peak):
+    confidence = np.random.default_rng(10).uniform(0.01, 0.05, (21, 21))
+    confidence[peak] = 0.3
+    mass, mask = confidence.copy(), np.zeros(confidence.shape, dtype=np.uint8)
+    assert eating._eat_mass(mass, *eating._places(40), mask, 21, 21, 1) == 1
+    assert np.argwhere(mask).tolist() == [list(peak)]
+    assert (confidence - mass).sum() == pytest.approx(1)
+    y, x = np.indices(confidence.shape)
+    d2 = (y - peak[0]) ** 2 + (x - peak[1]) ** 2
+    within = mass < confidence
+    s2 = d2[within & (d2 > 0)] / (mass / confidence)[within & (d2 > 0)]
+    np.testing.assert_allclose(s2, s2[0])  # the same share at the same distance, in all directions
+    np.testing.assert_array_equal(within, d2 < s2[0])
 
 
 @pytest.mark.skipif(eating.kernels is None, reason="no kernels")

@@ -15,13 +15,14 @@ from dinp.models.masks.refinement import default_moves, fast_refined_mask, learn
 from dinp.models.weights.mask_model import load_mask_model
 
 IMAGE = data.camera()[100:196, 180:276].astype(np.float64)
+LARGER = data.camera()[128:384, 128:384].astype(np.float64)
 
 
-def _error(mask):
+def _error(mask, image=IMAGE):
     """Mean squared error after tonal optimisation."""
     inpainter, known = Inpainter(mask), known_data_of_mask(mask, side=1)
-    values, _ = tonal_optimisation(inpainter, known, IMAGE, IMAGE[mask], steps=15, cycles=2)
-    return np.mean((inpainter.solve(known.spread(values)) - IMAGE) ** 2)
+    values, _ = tonal_optimisation(inpainter, known, image, image[mask], steps=15, cycles=2)
+    return np.mean((inpainter.solve(known.spread(values)) - image) ** 2)
 
 
 @pytest.mark.parametrize("density", [1e-6, 0.05, 0.6, 1.0])
@@ -39,7 +40,12 @@ def test_it_beats_the_network_alone_and_random_masks():
     assert refined < 0.4 * _error(random_mask(IMAGE, 0.05, 0))
 
 
-def test_passes_are_worth_more_than_one_and_each_places_as_many_points(monkeypatch):
+def test_passes_are_worth_more_than_one():
+    four, one = (_error(method(LARGER, 0.05), LARGER) for method in (learned_mask, learned_mask_of_one_pass))
+    assert four < 0.97 * one
+
+
+def test_each_pass_places_as_many_points():
     told = []
     model = load_mask_model()
 
@@ -57,7 +63,6 @@ def test_passes_are_worth_more_than_one_and_each_places_as_many_points(monkeypat
     mask = learned_mask(IMAGE, 0.05, passes=4, model=Listening())
     assert told == [round(points * k / 4) for k in range(4)]
     np.testing.assert_array_equal(mask, learned_mask(IMAGE, 0.05))
-    assert _error(mask) < _error(learned_mask_of_one_pass(IMAGE, 0.05))
     with pytest.raises(DinpError, match="at least one pass"):
         learned_mask(IMAGE, 0.05, passes=0)
 
