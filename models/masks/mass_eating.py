@@ -83,7 +83,7 @@ def _eat_mass(
         place = np.where(inside, v * width + u, 0)
         there = np.where(inside, mass_of[place], 0.0)
         sums, moments = np.cumsum(there), np.cumsum(there * d2)
-        enough = np.flatnonzero(sums[rings - 1] - moments[rings - 1] / d2[rings] >= 1)
+        enough = np.flatnonzero(sums[rings - 1] * d2[rings] - moments[rings - 1] >= d2[rings])
         seen = rings[enough[0]] if enough.size else d2.size
         total, moment = sums[seen - 1], moments[seen - 1]
         rest = (total - 1) / moment if total > 1 and moment > 0 else 0.0  # 1 / s^2
