@@ -45,6 +45,26 @@ def test_passes_are_worth_more_than_one():
     assert four < 0.97 * one
 
 
+@pytest.mark.parametrize(("passes", "even"), [(1, 0.05 / 1.05), (4, 0.0)])
+def test_one_pass_spreads_a_few_of_its_points_evenly(passes, even):
+    class Sure:
+        """All confidence is in the right half, whatever is placed."""
+
+        def of(self, plane, density):
+            right = np.zeros(plane.shape, dtype=np.float32)
+            right[:, plane.shape[1] // 2 :] = 2 * density
+
+            def confidences(placed=None):
+                return right if placed is None else right * ~placed
+
+            return confidences
+
+    mask = learned_mask(LARGER, 0.1, passes=passes, model=Sure())
+    left = np.count_nonzero(mask[:, : LARGER.shape[1] // 2]) / np.count_nonzero(mask)
+    assert left == pytest.approx(even / 2, abs=0.008)
+    assert np.count_nonzero(mask) == round(0.1 * LARGER.size)
+
+
 def test_each_pass_places_as_many_points():
     told = []
     model = load_mask_model()
