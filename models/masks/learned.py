@@ -14,7 +14,7 @@ from dinp.models.masks.mass_eating import mass_eating
 from dinp.models.weights.mask_model import MaskModel, load_mask_model
 
 PASSES = 4
-EVEN = 0.05  # of the mean confidence, added to all of them where one pass places all points
+EVEN = 0.05  # of the mean confidence, added to all of them
 
 
 @cache
@@ -47,8 +47,9 @@ def learned_mask(
 
     Notes
     -----
-    One pass does not see what its points leave empty, and leaves too much: a few of its points are spread evenly. Where
-    later passes see it, this gains nothing that could be told from chance.
+    A few of the points are spread evenly, since the network asks for too few where the picture is smooth. On 14
+    pictures for tuning that gains 0.08 / 0.04 / 0.02 / 0.01 dB at 1 / 2 / 5 / 10 % in four passes, and 0.41 / 0.57 /
+    0.22 / 0.00 dB in one, which does not see what its points leave empty; most of it on pictures with a wide sky.
     """
     if passes < 1:
         raise DinpError(f"a mask takes at least one pass, not {passes}")
@@ -59,8 +60,10 @@ def learned_mask(
     mask, placed = np.zeros(shape, dtype=bool), 0
     for k in range(passes):
         c = confidences(mask if k else None).astype(np.float64)
-        c = scaled(c + EVEN * c.mean() if passes == 1 else c, points - placed)
+        c += EVEN * c.mean()
         c[mask] = 0
+        c = scaled(c, points - placed)
+        c[mask] = 0  # not even a tie
         mask |= mass_eating(c, points - placed, round(points * (k + 1) / passes) - placed)
         placed = np.count_nonzero(mask)
     return repaired(mask, c, points, np.random.default_rng(seed))
