@@ -83,15 +83,60 @@ class Graph:
         onnxruntime lays channels out in blocks of 8 where a convolution has fewer inputs or a multiple of 4, and
         rearranges them before and after all others, which takes as long as the layer.
         """
-        side = self.shapes[f"{name}.weight"][2]
-        weight, count = self.weight(f"{name}.weight"), self.shapes[f"{name}.weight"][1]
-        how = {"kernel_shape": [side, side], "pads": [side // 2] * 4}
+        count = self.shapes[f"{name}.weight"][1]
         parts = []
-        for start, end, bias in ((first, count, [self.weight(f"{name}.bias")]), (0, first, [])):
+        for start, end in ((first, count), (0, first)):
             given = self._slice(x, [start], [end], [1], [1])
-            made = self.node("Conv", given, self._slice(weight, [start], [end], [1], [1]), *bias, **how)
-            parts.append(self.field(made, self.shapes[f"{name}.weight"][0], 0))
+            parts.append(self._part(given, name, start, end, bias=start > 0))
         return self.node("Add", *parts)
+
+    def joint_convolution(self, inputs: Mapping[str, int], name: str) -> str:
+        """A layer of several inputs, of so many channels each, as the sum of what each of them makes.
+
+        So they need not be put together, nor laid out alike, see `divided_convolution`.
+        """
+        parts, start = [], 0
+        for x, count in inputs.items():
+            parts.append(self._part(x, name, start, start + count, bias=start == 0))
+            start += count
+        return self.node("Add", *parts)
+
+    def _part(self, x: str, name: str, start: int, end: int, *, bias: bool) -> str:
+        """What a layer of full resolution makes of some of its inputs."""
+        side = self.shapes[f"{name}.weight"][2]
+        weight = self._slice(self.weight(f"{name}.weight"), [start], [end], [1], [1])
+        more = [self.weight(f"{name}.bias")] if bias else []
+        made = self.node("Conv", x, weight, *more, kernel_shape=[side, side], pads=[side // 2] * 4)
+        return self.field(made, self.shapes[f"{name}.weight"][0], 0)
+
+    def unfolded(self, x: str, name: str) -> str:
+        """A layer of single pixels, and its features four by four as the pixels of 2x2 blocks.
+
+        As one transposed convolution, in a third of the time, which has no bias of its own for each of the four: so it
+        is the weight of one more input that is 1.
+        """
+        count, inputs = self.shapes[f"{name}.weight"][:2]
+        parts = []
+        for part, length in (("weight", inputs), ("bias", 1)):
+            folded = self.node("Reshape", self.weight(f"{name}.{part}"), self.constant([count // 4, 4, length], int))
+            parts.append(self.node("Transpose", folded, perm=[2, 0, 1]))
+        weight = self.node("Concat", *parts, axis=0)
+        weight = self.node("Reshape", weight, self.constant([inputs + 1, count // 4, 2, 2], int))
+        size = self.node("Shape", x, start=2, end=4)
+        size = self.node("Concat", self.constant([1, 1], int), size, axis=0)
+        ones = self.node("Expand", self.constant([[[[1.0]]]]), size)
+        x = self.node("Concat", x, ones, axis=1)
+        return self.node("ConvTranspose", x, weight, kernel_shape=[2, 2], strides=[2, 2])
+
+    def convolution_to_one(self, x: str, name: str, output: str | None = None) -> str:
+        """A layer with one output: each channel by itself, then their sum, which is less than a block of 8 outputs."""
+        _, count, side, _ = self.shapes[f"{name}.weight"]
+        weight = self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0, 2, 3])
+        how = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "group": count}
+        x = self.field(self.node("Conv", x, weight, **how), count, 0)
+        ones = f"sum_{count}"
+        self._constants.setdefault(ones, numpy_helper.from_array(np.ones((1, count, 1, 1), np.float32), ones))
+        return self.node("Conv", x, ones, self.weight(f"{name}.bias"), name=output, kernel_shape=[1, 1])
 
     def transposed(
         self, x: str, name: str, inputs: int | None = None, output: str | None = None, factor: float = 1.0

@@ -56,16 +56,18 @@ def mask_graph(shapes: Mapping[str, tuple[int, ...]], part: str, *, later: bool 
             given |= shares.get(side, {})
         return graph.model(given, back)
     x = graph.node("Relu", trunk.decoded("back", "finest", 0))
-    x = graph.node("DepthToSpace", graph.convolution(x, "unfold"), blocksize=2, mode="CRD")
+    x = graph.unfolded(x, "unfold")
     size = graph.node("Shape", "plane", start=2, end=4)
     x = graph.node("Slice", x, graph.constant([0, 0], int), size, graph.constant([2, 3], int))
-    x = graph.convolution(graph.node("Concat", graph.node("Relu", x), "plane", axis=1), "first")
+    width = shapes["second.weight"][1]
+    x = graph.node("Relu", graph.field(x, width, 0))
+    x = graph.joint_convolution({x: width, graph.field("plane", 1, 0): 1}, "first")
     given = finest | back | {"plane": [1, 1, *FIELD]}
     if later:
         placed = graph.node("Slice", "placed", graph.constant([0, 0], int), size, graph.constant([2, 3], int))
-        x = graph.node("Add", x, graph.convolution(placed, "tell", bias=False))
+        x = graph.node("Add", x, graph.convolution(graph.field(placed, 1, 0), "tell", bias=False))
         given |= {"placed": GIVEN["padded"]}
-    graph.convolution(graph.node("Relu", x), "second", output="logits")
+    graph.convolution_to_one(graph.node("Relu", x), "second", output="logits")
     return graph.model(given, {"logits": [1, 1, *FIELD]})
 
 
