@@ -1,11 +1,13 @@
 """The mask network: a plane and a wanted density in, confidences with exactly that mean out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dinp.models.networks.shares import GAIN
-from dinp.models.networks.unet import STRIDES, UNet, padded, standardised
+from dinp.models.networks.unet import STRIDES, UNet, inner_widths, padded, standardised
 
 DENSITIES = (0.005, 0.15)
 PLACED = -60.0  # logit of a pixel that is a point already: no confidence in float32
@@ -37,6 +39,9 @@ class MaskNetwork(nn.Module):
         Range of densities the network is conditioned on.
     passes : bool
         Whether the network can be told points.
+    encode, decode : 5 and 4 ints, optional
+        Channels inside the residual blocks on the way down, and on the way up; see
+        `dinp.models.networks.unet.residual_blocks`.
     """
 
     def __init__(
@@ -45,11 +50,14 @@ class MaskNetwork(nn.Module):
         refine: int = 16,
         densities: tuple[float, float] = DENSITIES,
         passes: bool = False,
+        encode: Sequence[int] | None = None,
+        decode: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.config = {"widths": list(widths), "refine": refine, "densities": list(densities)}
         self.config |= {"passes": True} if passes else {}
-        self.trunk = UNet(tuple(widths), tuple(densities), hinted=passes, placed=passes)
+        self.config |= inner_widths(encode, decode)
+        self.trunk = UNet(tuple(widths), tuple(densities), hinted=passes, placed=passes, encode=encode, decode=decode)
         self.unfold = nn.Conv2d(widths[0], 4 * refine, 1)
         self.first = nn.Conv2d(refine + 1, refine, 3, padding=1)
         self.second = nn.Conv2d(refine, 1, 3, padding=1)

@@ -7,7 +7,8 @@ of one pass, and LABELS are files of `dinp train mask-labels`. See `dinp.models.
 told, and `dinp.models.training.run` for what the folder receives.
 
 The loss is the cross-entropy of the missing points, over the square root of their number: a sum over pixels would
-hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else.
+hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. A lighter
+network, which `dinp train mask-start` makes, learns from the shipped one's answers, too (`--distil`).
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ REFERENCE = 0.04  # missing points per pixel of which the loss is the cross-entr
 
 
 def passes_loss(
-    network: nn.Module, planes: Tensor, density: Tensor, placed: Tensor, missing: Tensor
+    network: nn.Module, planes: Tensor, density: Tensor, placed: Tensor, missing: Tensor, told: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The loss, and the cross-entropy in nats a missing point of the first pass and of the later ones.
 
@@ -47,10 +48,13 @@ def passes_loss(
     planes, density : (B, 1, n, n) and (B,) float tensors
     placed, missing : (B, n, n) float tensors
         1 where a point is, or is to be.
+    told : (B, n, n) float tensor, optional
+        What is to be answered instead of `missing`.
     """
     field = placed[:, None]
     confidence = network(planes, density, field).clamp(1e-7, 1 - 1e-7)[:, 0]
-    entropy = functional.binary_cross_entropy(confidence, missing, reduction="none")
+    wanted = missing if told is None else told
+    entropy = functional.binary_cross_entropy(confidence, wanted, reduction="none")
     entropy = (entropy * (1 - placed)).sum(dim=(1, 2))
     points = missing.sum(dim=(1, 2)).clamp_min(1)
     size = missing[0].numel()
@@ -96,12 +100,14 @@ def train(
     start: Path | None = None,
     peak: float = 0.4,
     optimiser: str = "adamw",
+    distil: float = 0.0,
     every: float = 180.0,
 ) -> Run:
     """Train a mask network of passes; see the module's text.
 
     Parameters are those of `dinp.models.training.train.train`; `start` are the weights of a mask network with passes or
-    without, by default the shipped ones; `optimiser` is a name of `dinp.models.training.optimisers`.
+    without, by default the shipped ones; `optimiser` is a name of `dinp.models.training.optimisers`; `distil` is the
+    share of the shipped network's answer in what is to be answered, the rest being the label.
 
     Raises
     ------
@@ -118,7 +124,8 @@ def train(
     else:
         run.begin_with(network)
     run.share()
-    first = load_mask_model(shipped("mask.npz") if start is None else start)  # whose points are placed in training
+    own = distil or start is None
+    first = load_mask_model(shipped("mask.npz") if own else start)  # whose points are placed in training
     settings = run.settings(
         network="mask",
         config=run.network.config,
@@ -129,6 +136,7 @@ def train(
         start=start and start.name,
         peak=peak,
         optimiser=optimiser,
+        distil=distil,
         training_crops=len(training),
         validation_crops=len(held_out),
         bf16=bf16,
@@ -139,11 +147,18 @@ def train(
     held = Staged(held_out, first)
     validation = [_tensors(draw(held, BATCH, fixed), place) for _ in range(VALIDATION_BATCHES)]
     drawn = run.batches(partial(draw, staged, BATCH))
+    teacher = load_network("mask").to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
         planes, *others = _tensors(next(drawn), place)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
-            loss, _ = passes_loss(run.model, planes.contiguous(memory_format=torch.channels_last), *others)
+            planes = planes.contiguous(memory_format=torch.channels_last)
+            told = None
+            if teacher is not None:
+                density, placed, missing = others
+                with torch.no_grad():
+                    told = distil * teacher(planes, density, placed[:, None])[:, 0] + (1 - distil) * missing
+            loss, _ = passes_loss(run.model, planes, *others, told)
         run.update(loss, rate)
         return loss.detach().item()
 

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import dinp_command
+from conftest import dinp_command, smooth_plane
 from test_models_data import make_folder
 
 from dinp.errors import DinpError
 from dinp.models.masks.learned import learned_mask
-from dinp.models.training import data, passes_data, train_passes
+from dinp.models.networks.mask import MaskNetwork
+from dinp.models.training import data, mask_shrink, passes_data, train_passes
 from dinp.models.training.passes_data import NEVER, STAGES, Staged, matched, parted
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.mask_model import load_mask_model
@@ -71,6 +72,42 @@ def test_a_run_begins_as_the_network_of_one_pass_and_learns(folder, optimiser):
     plane, density = torch.rand(1, 1, 40, 40) * 255, torch.tensor([0.1])
     old = load_network("mask")
     torch.testing.assert_close(begun(plane, density), old(plane, density))
+
+
+def test_a_lighter_network_begins_near_the_larger_one_and_learns_from_its_answers(folder, monkeypatch):
+    monkeypatch.setattr(mask_shrink, "CROPS", 4)
+    monkeypatch.setattr(mask_shrink, "SIDE", 64)
+    start, out = folder / "start.npz", folder / "run"
+    form = ["--encode", "16,16,48,48,32", "--decode", "0,16,48,48"]
+    assert dinp_command("train", "mask-start", "--data", folder, *form, "--out", start) == 0
+    large, small = load_network("mask"), load_network("mask", start)
+    assert small.config == large.config | {"encode": [16, 16, 48, 48, 32], "decode": [0, 16, 48, 48]}
+    plane, density = torch.from_numpy(smooth_plane((64, 64), seed=1))[None, None].float(), torch.tensor([0.05])
+    blind = MaskNetwork(**small.config)
+    with torch.no_grad():
+        wanted = large(plane, density)
+        assert (small(plane, density) - wanted).square().mean() < 0.5 * (blind(plane, density) - wanted).square().mean()
+    labels = folder / "train" / "teacher_masks.npz"
+    arguments = ["train", "mask-passes", labels, "--data", folder, "--out", out, "--steps", 2, "--limit", 4]
+    assert dinp_command(*arguments, "--start", start, "--distil", 0.5) == 0
+    assert json.loads((out / "curve.json").read_text())["distil"] == 0.5
+    model = load_mask_model(out / "weights.npz")  # whose graphs are made here
+    found = model.of(plane[0, 0].numpy(), 0.05)(np.eye(64, dtype=bool))
+    with torch.inference_mode():
+        told = load_network("mask", out / "weights.npz")(plane, density, torch.eye(64)[None, None])
+    np.testing.assert_allclose(found, told[0, 0].numpy(), atol=1e-4)
+
+
+def test_what_a_teacher_answers_is_what_is_to_be_answered():
+    network = train_passes.begun(None).eval()
+    plane, density, placed = torch.rand(1, 1, 32, 32) * 255, torch.tensor([0.1]), torch.zeros(1, 32, 32)
+    with torch.inference_mode():
+        own = network(plane, density, placed[:, None])[:, 0]
+        missing = (own > 0.2).float()
+        as_told, other = (
+            train_passes.passes_loss(network, plane, density, placed, missing, told)[0] for told in (own, own.flip(2))
+        )
+    assert as_told < other
 
 
 def test_the_loss_tells_right_answers_from_wrong_ones():

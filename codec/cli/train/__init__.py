@@ -28,6 +28,7 @@ HOMES = {
         "dinp.cli.train.data:restoration_start",
         "Make a smaller restoration network from a larger one.",
     ),
+    "mask-start": ("dinp.cli.train.data:mask_start", "Make a lighter mask network from a larger one."),
     "tree-start": ("dinp.cli.train.data:tree_start", "Make a lighter tree network from a larger one."),
     "context-data": ("dinp.cli.train.data:context_data", "Make samples for the context models."),
     "graphs": ("dinp.cli.train.data:graphs", "Make the graphs of the shipped networks."),

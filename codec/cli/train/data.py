@@ -149,6 +149,21 @@ def tree_start(data: Path, out: Path, teacher: Path | None, **options: Any) -> N
 @click.command()
 @_data
 @_out
+@_teacher("the shipped ones")
+@inside(5)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
+def mask_start(data: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Make a lighter mask network from a larger one."""
+    _check(out, data)
+    from dinp.models.training.mask_shrink import make
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    make(data, teacher, out, **options)
+
+
+@click.command()
+@_data
+@_out
 @click.option("--count", type=click.IntRange(min=1), default=400, show_default=True, help="Number of planes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def context_data(data: Path, out: Path, count: int, seed: int) -> None:

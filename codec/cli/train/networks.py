@@ -105,6 +105,13 @@ def mask(
 @_limit
 @_start("of one pass or of several; by default the shipped ones")
 @_optimiser
+@click.option(
+    "--distil",
+    type=Number(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the shipped network's answer in the target.",
+)
 def mask_passes(labels: tuple[Path, ...], data: Path, **options: Any) -> None:  # noqa: ANN401
     """Train the mask network to place points in several passes.
 
