@@ -30,7 +30,12 @@ from dinp.models.masks.exchange import (
     nonlocal_pixel_exchange,
     settled_pixel_exchange,
 )
-from dinp.models.masks.learned import learned_mask, learned_mask_of_one_pass, learned_plain_mask
+from dinp.models.masks.learned import (
+    learned_mask,
+    learned_mask_of_eight_passes,
+    learned_mask_of_one_pass,
+    learned_plain_mask,
+)
 from dinp.models.masks.refinement import fast_refined_mask, learned_refined_mask, long_refined_mask
 from dinp.models.masks.report import TONAL_CYCLES, TONAL_STEPS, mask_worth
 from dinp.models.masks.sparsification import probabilistic_sparsification
@@ -48,7 +53,7 @@ SPARSIFICATION = "probabilistic sparsification"
 EXCHANGE = "sparsification + pixel exchange"
 SETTLED = "sparsification + pixel exchange until it stands still"
 SLOW = (SPARSIFICATION, EXCHANGE, SETTLED)
-LEARNED = ("learned", "learned + fast refinement", "learned + refinement")
+LEARNED = ("learned", "learned, eight passes", "learned + fast refinement", "learned + refinement")
 
 
 METHODS: dict[str, MaskMethod] = {
@@ -61,6 +66,7 @@ METHODS: dict[str, MaskMethod] = {
     "densification": densification,
     "densification + exchange": densification_exchange,
     "learned": learned_mask,
+    "learned, eight passes": learned_mask_of_eight_passes,
     "learned, one pass": learned_mask_of_one_pass,
     "learned, for plain values": learned_plain_mask,
     "learned + fast refinement": fast_refined_mask,

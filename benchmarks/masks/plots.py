@@ -25,6 +25,7 @@ STYLES = {
     "learned, for plain values": ("#f2d0a9", "<", ":"),
     "learned, one pass": ("#ffd8a8", "p", "-"),
     "learned": ("#ffa94d", "o", "-"),
+    "learned, eight passes": ("#fd7e14", "H", "-"),
     "learned + fast refinement": ("#f76707", "h", "-"),
     "learned + refinement": ("#e8590c", "*", "-"),
     "learned + long refinement": ("#c92a2a", "v", "-"),

@@ -21,8 +21,8 @@ from dinp.pictures import files
     "--method",
     default="learned",
     show_default=True,
-    help="random, analytic, learned, learned-one-pass, learned-plain, learned-surrogate, sparsification, "
-    "sparsification-exchange, sparsification-settled-exchange, densification, densification-exchange, "
+    help="random, analytic, learned, learned-eight-passes, learned-one-pass, learned-plain, learned-surrogate, "
+    "sparsification, sparsification-exchange, sparsification-settled-exchange, densification, densification-exchange, "
     "learned-fast-refinement, learned-refinement or learned-long-refinement. learned-plain is for values that are not "
     "tonally optimised.",
 )

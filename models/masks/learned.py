@@ -74,6 +74,11 @@ def learned_mask_of_one_pass(image: np.ndarray, density: float, seed: int = 0) -
     return learned_mask(image, density, seed, passes=1)
 
 
+def learned_mask_of_eight_passes(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+    """The mask of the mask network in eight passes: twice the time. As `learned_mask` otherwise."""
+    return learned_mask(image, density, seed, passes=8)
+
+
 def learned_plain_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
     """The mask of the mask network for known pixels that keep the picture's own values; as `learned_mask` otherwise.
 

@@ -31,6 +31,7 @@ _METHODS = {
     "random": "dinp.models.masks.analytic:random_mask",
     "analytic": "dinp.models.masks.analytic:analytic_mask",
     "learned": "dinp.models.masks.learned:learned_mask",
+    "learned-eight-passes": "dinp.models.masks.learned:learned_mask_of_eight_passes",
     "learned-one-pass": "dinp.models.masks.learned:learned_mask_of_one_pass",
     "learned-plain": "dinp.models.masks.learned:learned_plain_mask",
     "learned-surrogate": "dinp.models.masks.surrogate:surrogate_mask",

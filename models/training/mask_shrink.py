@@ -52,7 +52,7 @@ def shrink(large: MaskNetwork, planes: Tensor, density: Tensor, placed: Tensor |
 
 
 def crops(folder: Path, large: MaskNetwork, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Enlarged crops of training pictures, their densities, and points that the network would place, in half of them."""
+    """Enlarged crops of training pictures, densities, and points that the network would place, in half of them."""
     paths = enlarged.pictures(folder)
     low, high = np.log(large.config["densities"])
     planes = [enlarged.crop(paths[rng.integers(len(paths))], SIDE, rng) for _ in range(CROPS)]
