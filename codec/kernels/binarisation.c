@@ -46,6 +46,14 @@ static void pop(Entry *heap, int64_t *size)
 enum { KEYS = 1 << 19, LOW_BITS = 44 }; /* 11 bits of exponent and 8 of mantissa; the sign is 0 */
 static const uint32_t NONE = UINT32_MAX;
 
+#if defined(__GNUC__)
+#define PREFETCH(place) __builtin_prefetch(place)
+#else
+#define PREFETCH(place) ((void)0)
+#endif
+enum { SOON = 4 };   /* rows around the next point */
+enum { AHEAD = 16 }; /* pixels of a bucket lie anywhere, and so long before their turn they are asked for */
+
 typedef struct {
     const double *mass;
     int64_t *ends;    /* of each key's bucket, in `pixels` */
@@ -126,9 +134,11 @@ static int64_t take(Queue *q)
         }
         if (q->key == 0)
             return -1;
-        for (int64_t end = q->ends[--q->key]; q->begin < end; q->begin++)
+        for (int64_t end = q->ends[--q->key]; q->begin < end; q->begin++) {
+            PREFETCH(&q->mass[q->pixels[q->begin + AHEAD < end ? q->begin + AHEAD : q->begin]]);
             if (!place(q, q->pixels[q->begin]))
                 return -2;
+        }
         for (uint32_t p = q->first[q->key], after; p != NONE; p = after) {
             after = q->next[p];
             if (!place(q, p))
@@ -213,6 +223,11 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
         while (pixel >= 0 && set < points && (pixel = take(&queue)) >= 0) {
             mask[pixel] = 1;
             set++;
+            for (int64_t row = -SOON; row <= SOON && queue.size; row++) {
+                int64_t soon = queue.heap[0].pixel + row * width; /* about what is eaten next */
+                if (soon >= 0 && soon < n)
+                    PREFETCH(&mass[soon]);
+            }
             if (places)
                 eat(mass, pixel, &around);
             mass[pixel] = 0;
