@@ -9,12 +9,12 @@ from functools import cache
 import numpy as np
 
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise, point_count, repaired, scaled
+from dinp.models.masks.binarise import point_count, repaired, scaled
 from dinp.models.masks.mass_eating import mass_eating
 from dinp.models.weights.mask_model import MaskModel, load_mask_model
 
 PASSES = 4
-EVEN = 0.05  # of the mean confidence, added to all of them
+EVEN, EVEN_PLAIN = 0.05, 0.3  # of the mean confidence, added to all of them; the latter for plain values
 
 
 @cache
@@ -23,7 +23,13 @@ def _shipped_mask_model() -> MaskModel:
 
 
 def learned_mask(
-    image: np.ndarray, density: float, seed: int = 0, *, passes: int = PASSES, model: MaskModel | None = None
+    image: np.ndarray,
+    density: float,
+    seed: int = 0,
+    *,
+    passes: int = PASSES,
+    even: float = EVEN,
+    model: MaskModel | None = None,
 ) -> np.ndarray:
     """The mask of the mask network in several passes, for known values that are tonally optimised.
 
@@ -33,6 +39,8 @@ def learned_mask(
         As for `dinp.models.masks.analytic.random_mask`; the seed breaks ties only.
     passes : int
         Forward passes of the network, at least 1; each places as many points.
+    even : float
+        At least 0: part of the mean confidence that is added to all of them, so that a few points are spread evenly.
     model : MaskModel, optional
         Default: the shipped one.
 
@@ -43,16 +51,19 @@ def learned_mask(
     Raises
     ------
     DinpError
-        The image or the density is out of range, there are no passes, or the network can be told nothing.
+        The image or the density is out of range, there are no passes, less than nothing is added, or the network can
+        be told nothing.
 
     Notes
     -----
-    A few of the points are spread evenly, since the network asks for too few where the picture is smooth. On 14
+    A few points are spread evenly, since the network asks for too few where the picture is smooth. On 14
     pictures for tuning that gains 0.08 / 0.04 / 0.02 / 0.01 dB at 1 / 2 / 5 / 10 % in four passes, and 0.41 / 0.57 /
     0.22 / 0.00 dB in one, which does not see what its points leave empty; most of it on pictures with a wide sky.
     """
     if passes < 1:
         raise DinpError(f"a mask takes at least one pass, not {passes}")
+    if not even >= 0:
+        raise DinpError(f"what is added to confidences must be at least 0, not {even}")
     confidences = (_shipped_mask_model() if model is None else model).of(image, density)
     shape = np.shape(image)
     points = point_count(density, shape)
@@ -60,7 +71,7 @@ def learned_mask(
     mask, placed = np.zeros(shape, dtype=bool), 0
     for k in range(passes):
         c = confidences(mask if k else None).astype(np.float64)
-        c += EVEN * c.mean()
+        c += even * c.mean()
         c[mask] = 0
         c = scaled(c, points - placed)
         c[mask] = 0  # not even a tie
@@ -82,6 +93,7 @@ def learned_mask_of_eight_passes(image: np.ndarray, density: float, seed: int = 
 def learned_plain_mask(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
     """The mask of the mask network for known pixels that keep the picture's own values; as `learned_mask` otherwise.
 
-    In one pass, by error diffusion.
+    More of the points are spread evenly. On 14 pictures for tuning it is 0.8 to 1.2 dB better with such values than
+    error diffusion in one pass, and 0.1 to 0.4 dB than `learned_mask`.
     """
-    return binarise(_shipped_mask_model()(image, density), density=density, seed=seed, method=ERROR_DIFFUSION)
+    return learned_mask(image, density, seed, even=EVEN_PLAIN)
