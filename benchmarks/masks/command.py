@@ -2,7 +2,7 @@
 
     dinp bench masks run --data DATA --out masks.json [--pictures N] [--slow-pictures M] [--size PIXELS]
         [--densities 0.01,0.02,0.05,0.1] [--extrapolate SWAPS]
-    dinp bench masks table masks.json [--readme README.md]
+    dinp bench masks table masks.json [--readme README.md] [--claims]
     dinp bench masks plot masks.json --out FOLDER
     dinp bench masks seconds --data DATA --out seconds.json [--readme README.md]
 
@@ -23,7 +23,7 @@ from dinp.cli.progress import say
 from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
-MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask seconds -->"
+MARKER, CLAIMS_MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask claims -->", "<!-- mask seconds -->"
 ENDINGS = {".jpg", ".png", ".pgm", ".tif"}
 
 _result = click.argument("result", type=PATH)
@@ -92,13 +92,16 @@ def run(
 @masks.command()
 @_result
 @click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {MARKER} and {END}.")
-def table(result: Path, readme: Path | None) -> None:
+@click.option(
+    "--claims", is_flag=True, help=f"Of learned masks against exchange only, between {CLAIMS_MARKER} and {END}."
+)
+def table(result: Path, readme: Path | None, claims: bool) -> None:
     """Print a Markdown table."""
-    from dinp.benchmarks.masks.measuring import readme_table
+    from dinp.benchmarks.masks.measuring import claims_table, readme_table
     from dinp.benchmarks.result_files import load_results
 
-    text = readme_table(load_results(result, "masks"))
-    tell_table(text, readme, MARKER)
+    made, marker = (claims_table, CLAIMS_MARKER) if claims else (readme_table, MARKER)
+    tell_table(made(load_results(result, "masks")), readme, marker)
 
 
 @masks.command()

@@ -109,6 +109,20 @@ def test_table_and_plots(folder, monkeypatch):
             assert plot.width > 300
 
 
+def test_claims_are_differences_over_common_pictures():
+    rows = [
+        {"method": "learned", "density": 0.1, "plain": [0, 0, 0], "tonal": [4.0, 9.0, 5.0]},
+        {"method": masks.EXCHANGE, "density": 0.1, "plain": [0, 0, 0], "tonal": [5.0, 9.5, 3.0]},
+        {"method": masks.SETTLED, "density": 0.1, "plain": [0, 0], "tonal": [4.5, 8.0]},
+        {"method": "random", "density": 0.1, "plain": [0, 0, 0], "tonal": [1.0, 1.0, 1.0]},
+    ]
+    lines = masks.claims_table({"results": rows}).splitlines()
+    assert lines[2:] == [
+        f"| learned | {masks.EXCHANGE} | +0.17 (1) |",
+        f"| learned | {masks.SETTLED} | +0.25 (1) |",
+    ]
+
+
 def test_a_file_of_something_else_is_not_overwritten(folder, capsys):
     out = folder / "masks.json"
     out.write_text("[1]")
