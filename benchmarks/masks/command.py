@@ -126,18 +126,12 @@ def plot(result: Path, out: Path) -> None:
 @click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {SECONDS_MARKER} and {END}.")
 def seconds(data: Path, out: Path, repeats: int, readme: Path | None) -> None:
     """Time masks of a small picture, of a photograph and of one of 8 megapixels."""
-    import json
-
-    from dinp.benchmarks.environment import environment
     from dinp.benchmarks.masks import seconds as timing
-    from dinp.benchmarks.masks.measuring import PACKAGES
-    from dinp.pictures.files import check_output, write_output
+    from dinp.benchmarks.result_files import keep_row
+    from dinp.pictures.files import check_output
 
     check_output(str(out), force=True)
-    rows = []
+    rows: list[dict] = []
     for row in timing.measured(data, repeats=repeats):
-        say(json.dumps(row))
-        rows.append(row)
-    report = {"benchmark": "mask seconds", **environment(PACKAGES), "threads": 1, "rows": rows}
-    write_output(str(out), (json.dumps(report, indent=1) + "\n").encode(), force=True)
+        keep_row(out, rows, row)
     tell_table(timing.seconds_table(rows), readme, SECONDS_MARKER)

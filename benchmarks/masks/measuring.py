@@ -203,8 +203,15 @@ def readme_table(result: dict) -> str:
     for name in dict.fromkeys(row["method"] for row in rows):
         own = {row["density"]: row for row in rows if row["method"] == name}
         cells = [f"{own[d]['plain_psnr']:.2f} / {own[d]['tonal_psnr']:.2f}" if d in own else "–" for d in densities]
-        subset = min(len(row["tonal"]) for row in own.values())
-        label = name if subset == count else f"{name} (first {subset} pictures)"
+        subsets = {len(row["tonal"]) for row in own.values()}
+        label = name
+        if len(subsets) > 1:
+            cells = [
+                f"{cell} (first {len(own[d]['tonal'])})" if d in own and len(own[d]["tonal"]) < count else cell
+                for d, cell in zip(densities, cells, strict=True)
+            ]
+        elif min(subsets) < count:
+            label = f"{name} (first {min(subsets)} pictures)"
         table.append([label, *cells, _two_digits(row["seconds"] for row in own.values())])
     extra = result.get("extrapolated")
     if extra:

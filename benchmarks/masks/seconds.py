@@ -20,14 +20,14 @@ from dinp.models.masks.analytic import random_mask
 from dinp.models.masks.exchange import CYCLES, TRIED, global_exchange_seconds, nonlocal_pixel_exchange
 
 DENSITY = 0.05
-LEARNED = ("learned, one pass", "learned", "learned + fast refinement", "learned + refinement")
+OURS = ("learned, one pass", "learned", "learned + fast refinement", "learned + refinement")
 EVERY_SWAP = "pixel exchange with a solve for every swap"
 OPPONENTS = (EXCHANGE, EVERY_SWAP)
-TIMED = (*LEARNED, *OPPONENTS)
+TIMED = (*OURS, *OPPONENTS)
 MEASURED = "measured"
 LARGE = 1 << 20  # pixels, from which on our exchange is extrapolated
 BATCHES = 2
-SWAPS_TIMES_PIXELS = 4e6  # swaps that are timed: 20 at most, 1 at least
+SWAPS_TIMES_PIXELS = 4e6  # swaps that are timed: 20 at most, 2 at least
 
 
 def inputs(data: Path) -> list[tuple[str, Path, int]]:
@@ -52,7 +52,7 @@ def timed(path: Path, size: int, method: str, density: float, repeats: int) -> d
     plane = central_crop(path, size)
     row: dict = {"pixels": plane.size, "density": density, "method": method, "how": MEASURED}
     if method == EVERY_SWAP:
-        swaps = int(min(20, max(1, SWAPS_TIMES_PIXELS / plane.size)))
+        swaps = int(min(20, max(2, SWAPS_TIMES_PIXELS / plane.size)))
         row |= {"how": f"extrapolated from {swaps} swaps"}
         row["seconds"] = global_exchange_seconds(plane, density, swaps=swaps)
     elif method == EXCHANGE and plane.size >= LARGE:
@@ -95,7 +95,7 @@ def seconds_table(rows: Sequence[dict]) -> str:
         cells = []
         for picture in pictures:
             row = own[picture, method]
-            text = f"{row['seconds']:,.3g}" if row["seconds"] < 1000 else f"{row['seconds']:,.0f}"
+            text = f"{row['seconds']:,.3g}" if row["seconds"] < 999.5 else f"{row['seconds']:,.0f}"
             ratios = [own[picture, o]["seconds"] / row["seconds"] for o in OPPONENTS if (picture, o) in own]
             if method not in OPPONENTS:
                 text += f" ({' / '.join(_two_digits(ratio) for ratio in ratios)}), {row['peak_mib']:.0f}"
@@ -113,4 +113,5 @@ def seconds_table(rows: Sequence[dict]) -> str:
 
 
 def _two_digits(ratio: float) -> str:
-    return f"{float(f'{ratio:.2g}'):,g}"
+    rounded = float(f"{ratio:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

@@ -218,7 +218,11 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
             pixel = -2;
         for (int64_t k = 0; k < places && pixel >= 0; k++) {
             around.d2[k] = (double)dy[k] * dy[k] + (double)dx[k] * dx[k];
-            around.reach = dy[k] > around.reach ? dy[k] : around.reach;
+            for (int side = 0; side < 4; side++) {
+                int64_t far = side < 2 ? dy[k] : dx[k];
+                far = side % 2 ? far : -far;
+                around.reach = far > around.reach ? far : around.reach;
+            }
         }
         while (pixel >= 0 && set < points && (pixel = take(&queue)) >= 0) {
             mask[pixel] = 1;
@@ -228,8 +232,7 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
                 if (soon >= 0 && soon < n)
                     PREFETCH(&mass[soon]);
             }
-            if (places)
-                eat(mass, pixel, &around);
+            eat(mass, pixel, &around);
             mass[pixel] = 0;
         }
         free(queue.ends);

@@ -2,8 +2,8 @@
 
 Taking the n most confident pixels clusters them, and drawing at random scatters them. Mass eating puts points where
 confidence peaks and keeps them apart: best where values are tonally optimised. Error diffusion spreads them evenly at
-the local density that the confidences ask for, and a few Lloyd steps even out what its raster order left: best where
-known pixels keep the picture's own values.
+the local density that the confidences ask for, and a few Lloyd steps even out what its raster order left: better where
+known pixels keep the picture's own values, if all points are placed in one pass.
 """
 
 import numpy as np

@@ -30,7 +30,10 @@ from dinp.models.masks.sparsification import sparsify
 
 CYCLES = 5  # swaps tried per point
 TRIED = 0.08  # of the points in a batch: far enough from one another to be judged by themselves
-ROUNDS_TO_SETTLE = ((0.03, 5), (0.01, 3))  # points in a batch and cycles of a round: fewer are judged more exactly
+ROUNDS_TO_SETTLE = (
+    (0.03, 5),
+    (0.01, 3),
+)  # part of the points in a batch, cycles of a round
 STILL = 0.002  # of the squared error: a round that gains less is the last of its kind
 MOST = 100  # cycles
 ROUNDS = 30
@@ -281,9 +284,14 @@ def global_exchange_seconds(
     points = point_count(density, plane.shape)
     rng = np.random.default_rng(seed)
     start = finish(densify(plane, points, rng), points, rng, None, False)
-    begin = time.perf_counter()
-    global_exchange(plane, density, seed, start=start, swaps=swaps)
-    return (time.perf_counter() - begin) / swaps * cycles * points
+
+    def seconds(count: int) -> float:
+        begin = time.perf_counter()
+        global_exchange(plane, density, seed, start=start, swaps=count)
+        return time.perf_counter() - begin
+
+    first = seconds(0)  # the inpainting that it begins with
+    return first + (seconds(swaps) - first) / swaps * cycles * points
 
 
 def _drawn(weight: np.ndarray, sign: float, count: int, rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:

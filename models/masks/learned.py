@@ -62,7 +62,7 @@ def learned_mask(
     """
     if passes < 1:
         raise DinpError(f"a mask takes at least one pass, not {passes}")
-    if not even >= 0:
+    if not 0 <= even < np.inf:
         raise DinpError(f"what is added to confidences must be at least 0, not {even}")
     confidences = (_shipped_mask_model() if model is None else model).of(image, density)
     shape = np.shape(image)
@@ -70,14 +70,20 @@ def learned_mask(
     passes = min(passes, points)
     mask, placed = np.zeros(shape, dtype=bool), 0
     for k in range(passes):
-        c = confidences(mask if k else None).astype(np.float64)
-        c += even * c.mean()
-        c[mask] = 0
-        c = scaled(c, points - placed)
-        c[mask] = 0  # not even a tie
+        c = missing(confidences(mask if k else None), mask, points - placed, even)
         mask |= mass_eating(c, points - placed, round(points * (k + 1) / passes) - placed)
         placed = np.count_nonzero(mask)
     return repaired(mask, c, points, np.random.default_rng(seed))
+
+
+def missing(confidence: np.ndarray, placed: np.ndarray, points: int, even: float = EVEN) -> np.ndarray:
+    """What a pass places points by: confidences (H, W) float64 whose sum is the number of points, 0 where some are."""
+    c = confidence.astype(np.float64)
+    c += even * c.mean()
+    c[placed] = 0
+    c = scaled(c, points)
+    c[placed] = 0  # not even a tie
+    return c
 
 
 def learned_mask_of_one_pass(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:

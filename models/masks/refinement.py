@@ -87,8 +87,8 @@ def long_refined_mask(
 ) -> np.ndarray:
     """The mask of the network, corrected in many rounds of an inpainting each, which move fewer and fewer points.
 
-    A search: with tonally optimised values its masks are better than those of all others in this package, by 0.1 to
-    0.4 dB on pictures for tuning.
+    A search: with tonally optimised values its masks are better than those of all others in this package, see
+    docs/masks.md.
 
     Takes, returns and raises what `learned_refined_mask` does; `rounds`, one inpainting each, is at least 1.
     """

@@ -91,7 +91,7 @@ class Graph:
         return self.node("Add", *parts)
 
     def joint_convolution(self, inputs: Mapping[str, int], name: str) -> str:
-        """A layer of several inputs, of so many channels each, as the sum of what each of them makes.
+        """A layer of two inputs of full resolution, of so many channels each, as the sum of what each of them makes.
 
         So they need not be put together, nor laid out alike, see `divided_convolution`.
         """
@@ -129,7 +129,7 @@ class Graph:
         return self.node("ConvTranspose", x, weight, kernel_shape=[2, 2], strides=[2, 2])
 
     def convolution_to_one(self, x: str, name: str, output: str | None = None) -> str:
-        """A layer with one output: each channel by itself, then their sum, which is less than a block of 8 outputs."""
+        """A layer of full resolution with one output: each channel by itself, then their sum, not 8 outputs at once."""
         _, count, side, _ = self.shapes[f"{name}.weight"]
         weight = self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0, 2, 3])
         how = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "group": count}
@@ -179,7 +179,7 @@ class Graph:
     def block(self, x: str, name: str, tape: list[str] | None = None, output: str | None = None) -> str:
         """A residual block, if there is one; where its rectified features are positive goes on the tape."""
         if f"{name}.first.weight" not in self.shapes:
-            return x
+            return x if output is None else self.node("Identity", x, name=output)
         y = self.convolution(self.node("Relu", x), f"{name}.first")
         if tape is not None:
             tape += [self.positive(part, self.shapes[f"{name}.first.weight"][1 - k]) for k, part in enumerate((x, y))]

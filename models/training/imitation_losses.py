@@ -16,7 +16,8 @@ def mask_imitation_loss(
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
     confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
-    loss = functional.binary_cross_entropy(confidence, labels[0])
+    with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
+        loss = functional.binary_cross_entropy(confidence, labels[0])
     return loss, loss.detach()[None]
 
 

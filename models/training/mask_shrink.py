@@ -1,10 +1,11 @@
 """A lighter mask network that begins with what a larger one has learned.
 
-    dinp train mask-start --data DATA --out runs/mask2/start.npz --encode 16,16,48,48,32 --decode 0,16,48,48 \\
+    dinp train mask-start --data DATA --out runs/light/start.npz --encode 16,16,48,48,32 --decode 0,16,48,48 \\
         [--teacher weights.npz]
 
 It has fewer channels inside its blocks, or no blocks. Which stay, and how layers make up for the others, says
-`dinp.models.training.shrinking`: on crops of training pictures, some of them with points placed.
+`dinp.models.training.shrinking`: on enlarged crops of training pictures, half of them with points placed, which are
+drawn by the network's confidences.
 """
 
 from pathlib import Path
@@ -52,7 +53,7 @@ def shrink(large: MaskNetwork, planes: Tensor, density: Tensor, placed: Tensor |
 
 
 def crops(folder: Path, large: MaskNetwork, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Enlarged crops of training pictures, densities, and points that the network would place, in half of them."""
+    """Enlarged crops of training pictures, densities, and points drawn by the confidences, in half of them."""
     paths = enlarged.pictures(folder)
     low, high = np.log(large.config["densities"])
     planes = [enlarged.crop(paths[rng.integers(len(paths))], SIDE, rng) for _ in range(CROPS)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dinp.errors import DinpError
 
 OUTERMOST = ("stem", "head")  # layers whose kernels Muon leaves to AdamW: they face values, not features
-FEWEST = 8  # channels on either side of a kernel that is Muon's: so do those of fewer
+FEWEST = 8  # channels on either side of a kernel: those with fewer face values, too
 
 
 class Muon:

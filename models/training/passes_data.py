@@ -1,15 +1,15 @@
 """What the later passes of the mask network learn from: labels of which a part is placed already.
 
 At test time the points that are placed are the network's own, the most confident first, and many stand a pixel beside
-those of the teacher. So two kinds of parts are drawn: the points that the network which the training begins with would
-place first, in its passes, where each stands for the teacher's nearest point, which is then no longer wanted; and the
-teacher's points for which they stand, some of them moved by a pixel.
+those of the teacher. So two kinds of parts are drawn: the points that a network would place first, in its passes, where
+each stands for the teacher's nearest point, which is then no longer wanted; and the teacher's points for which they
+stand, some of them moved by a pixel. The network is the one that the training begins with, or the shipped one.
 """
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from dinp.models.masks.binarise import scaled
+from dinp.models.masks.learned import missing
 from dinp.models.masks.mass_eating import mass_eating
 from dinp.models.training.data import Labelled, dihedral
 from dinp.models.weights.mask_model import MaskModel
@@ -61,8 +61,7 @@ class Staged:
             if stage % (STAGES // passes) == 0:
                 told = before
                 placed = np.count_nonzero(told)
-                c = scaled(confidences(told if stage else None).astype(np.float64), points - placed)
-                c[told] = 0
+                c = missing(confidences(told if stage else None), told, points - placed)
             # the first points of a meal are those of a smaller one
             now = told | mass_eating(c, points - placed, round(points * (stage + 1) / STAGES) - placed)
             fresh = now & ~before

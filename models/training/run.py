@@ -178,7 +178,7 @@ class Run:
             for own, network in zip(self.networks.values(), networks, strict=False):
                 own.load_state_dict(network.state_dict())
         except RuntimeError as error:
-            raise DinpError("the weights to begin with are those of a network of other widths") from error
+            raise DinpError("the weights to begin with are those of a network of another form") from error
         self.average.module.load_state_dict(self.network.state_dict())
 
     def begin(self, out: Path, *, resume: bool, start: Path | None = None, figure: str | None = None) -> None:

@@ -54,7 +54,8 @@ def passes_loss(
     field = placed[:, None]
     confidence = network(planes, density, field).clamp(1e-7, 1 - 1e-7)[:, 0]
     wanted = missing if told is None else told
-    entropy = functional.binary_cross_entropy(confidence, wanted, reduction="none")
+    with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
+        entropy = functional.binary_cross_entropy(confidence, wanted, reduction="none")
     entropy = (entropy * (1 - placed)).sum(dim=(1, 2))
     points = missing.sum(dim=(1, 2)).clamp_min(1)
     size = missing[0].numel()

@@ -84,6 +84,7 @@ def train(
     masks: dict | None = None,
     inpainting: dict | None = None,
     start: tuple[Path, Path] | None = None,
+    corrected: bool = False,
     peak: float = 1.0,
 ) -> Run:
     """Train the two networks; see the module's text.
@@ -108,7 +109,10 @@ def train(
     masks, inpainting : dict, optional
         Arguments of `MaskNetwork` and `InpaintingNetwork`.
     start : pair of Path, optional
-        Weights of the two to begin with: known values are then corrected from the first step on.
+        Weights of the two to begin with.
+    corrected : bool
+        Correct known values from the first step on, as is done late in a training: to go on from trained weights. To
+        be given again with `resume`.
     peak : float
         Factor on the learning rate.
 
@@ -138,6 +142,7 @@ def train(
         crop=surrogate_batches.CROP,
         pictures=len(planes),
         start=start and [path.name for path in start],
+        corrected=corrected,
         peak=peak,
         bf16=bf16,
         **surrogate_validation.described(tuning, compared=rank() == 0),
@@ -145,7 +150,7 @@ def train(
     drawn = run.batches(partial(draw, planes))
 
     def step(fraction: float, rate: float) -> dict[str, float]:
-        return one_step(run, *to_tensors(*next(drawn), place), bf16, fraction if start is None else 1.0, rate)
+        return one_step(run, *to_tensors(*next(drawn), place), bf16, 1.0 if corrected else fraction, rate)
 
     def measure(recent: list[dict[str, float]]) -> dict:
         row = {}
@@ -166,7 +171,8 @@ def one_step(run: Run, f: Tensor, density: Tensor, bf16: bool, fraction: float, 
     """
     rng, inpainting = run.rng, run.networks["inpainting"]
     mixed = torch.autocast(f.device.type, torch.bfloat16, enabled=bf16)
-    leading, late = run.step < LEAD, fraction >= LATE
+    leading = run.step < LEAD
+    late = fraction >= LATE and not leading
     with mixed, torch.set_grad_enabled(not leading):
         c = (run.networks if leading else run.models)["masks"](f, density)
     soft = c.detach()

@@ -2,8 +2,8 @@
 
 A plane is standardised once, as a whole. The network is run in three parts (`dinp.models.networks.unet_graph`): what
 is done at half and at full resolution sees few pixels, and is done part by part, which stay in the processor's cache;
-what is coarser sees far, takes a fifth of the work, and is done as a whole. So a plane of 8 million pixels has neither
-seams nor work done twice; still larger ones are done in tiles that overlap by what the network sees.
+what is coarser sees far, takes a fifth of the work, and is done as a whole. So a plane of 8 million pixels has no
+seams and hardly any work done twice; still larger ones are done in tiles that overlap by what the network sees.
 """
 
 from collections.abc import Callable
@@ -105,7 +105,7 @@ class MaskModel:
             one, two = fine(["finest", "coarser"], more=True, level=known, **part)
             finest[_at(tile, 2)] = one[_at(inside, 2)]
             coarser[_at(tile, 4)] = two[_at(inside, 4)]
-        (back,) = middle(["back"], more=True, coarser=coarser, **coarse)
+        (back,) = middle(["back"], coarser=coarser, **coarse)
         del coarser
         logits = np.empty(plane.shape, dtype=np.float32)
         for i, (seen, tile, inside) in enumerate(windows, 1):

@@ -101,6 +101,20 @@ def test_the_kernel_eats_as_python_does(points, monkeypatch):
         assert np.count_nonzero(compiled) > 0.9 * points
 
 
+@pytest.mark.skipif(eating.kernels is None, reason="no kernels")
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (23, 1), (9, 14)])
+@pytest.mark.parametrize("mass", [0.0, 0.4, 3.0])
+@pytest.mark.parametrize("first", [None, 0, 2, 99])
+def test_the_kernel_eats_as_python_does_where_there_is_little(shape, mass, first, monkeypatch):
+    confidence = np.random.default_rng(1).random(shape)
+    confidence *= mass / confidence.sum()
+    compiled = mass_eating(confidence, 3, first)
+    monkeypatch.setattr(eating, "kernels", None)
+    np.testing.assert_array_equal(mass_eating(confidence, 3, first), compiled)
+    assert np.count_nonzero(compiled) <= (3 if first is None else min(first, 3))
+    assert compiled.any() == (mass > 0 and first != 0)
+
+
 def test_lloyd_steps_spread_points_more_evenly():
     from scipy.ndimage import distance_transform_edt
 

@@ -45,8 +45,10 @@ def test_passes_are_worth_more_than_one():
     assert four < 0.97 * one
 
 
-@pytest.mark.parametrize(("passes", "even"), [(1, 0.05 / 1.05), (4, 0.0)])
-def test_one_pass_spreads_a_few_of_its_points_evenly(passes, even):
+@pytest.mark.parametrize(
+    ("passes", "even", "left"), [(1, 0.05, 0.05 / 2.1), (1, 0.3, 0.3 / 2.6), (4, 0.05, 0.0125 / 2.1), (1, 0.0, 0.0)]
+)
+def test_the_last_pass_spreads_a_few_of_its_points_evenly(passes, even, left):
     class Sure:
         """All confidence is in the right half, whatever is placed."""
 
@@ -59,9 +61,9 @@ def test_one_pass_spreads_a_few_of_its_points_evenly(passes, even):
 
             return confidences
 
-    mask = learned_mask(LARGER, 0.1, passes=passes, model=Sure())
-    left = np.count_nonzero(mask[:, : LARGER.shape[1] // 2]) / np.count_nonzero(mask)
-    assert left == pytest.approx(even / 2, abs=0.008)
+    mask = learned_mask(LARGER, 0.1, passes=passes, even=even, model=Sure())
+    found = np.count_nonzero(mask[:, : LARGER.shape[1] // 2]) / np.count_nonzero(mask)
+    assert found == pytest.approx(left, rel=0.15, abs=0.004)
     assert np.count_nonzero(mask) == round(0.1 * LARGER.size)
 
 
@@ -85,6 +87,9 @@ def test_each_pass_places_as_many_points():
     np.testing.assert_array_equal(mask, learned_mask(IMAGE, 0.05))
     with pytest.raises(DinpError, match="at least one pass"):
         learned_mask(IMAGE, 0.05, passes=0)
+    for even in (-0.1, np.inf, np.nan):
+        with pytest.raises(DinpError, match="added to confidences"):
+            learned_mask(IMAGE, 0.05, even=even)
 
 
 def test_masks_for_plain_values_are_better_there():

@@ -152,8 +152,9 @@ def tree(data: Path, **options: Any) -> None:  # noqa: ANN401
     type=(PATH, PATH),
     default=None,
     metavar="MASKS INPAINTING",
-    help="Weights of the two networks to begin with.",
+    help="Weights to begin with, a surrogate.npz and an inpainting.npz.",
 )
+@click.option("--corrected", is_flag=True, help="Correct known values from the first step on.")
 @click.option("--peak", type=Number(0, above=True), default=1.0, show_default=True, help="Factor on the learning rate.")
 def surrogate(
     data: Path,
