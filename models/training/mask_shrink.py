@@ -37,16 +37,10 @@ def shrink(large: MaskNetwork, planes: Tensor, density: Tensor, placed: Tensor |
         `encode` and `decode`, see `MaskNetwork`.
     """
     small = MaskNetwork(**large.config | config).eval()
-    weights = small.state_dict()
-    same = {name: w for name, w in large.state_dict().items() if name in weights and w.shape == weights[name].shape}
-    small.load_state_dict(weights | same)
     larger = Shrinking(large)
+    larger.hand_on(small)
     large(planes, density, placed)
-    for i, width in enumerate(large.config["widths"]):
-        every = torch.arange(width)
-        larger.copy_block(small.trunk.encode[i], f"trunk.encode.{i}", every)
-        if i < len(small.trunk.decode):
-            larger.copy_block(small.trunk.decode[i], f"trunk.decode.{i}", every)
+    larger.copy_blocks(small.trunk)
     if isinstance(small.trunk.decode[0], nn.Identity):  # the last layers make up for what it did
         fit(small.unfold, functional.relu(larger.seen["trunk.decode.0"][0]), larger.seen["unfold"][1])
     return small

@@ -55,6 +55,19 @@ class Shrinking:
             if name and not isinstance(layer, nn.ModuleList):
                 layer.register_forward_hook(lambda _, i, o, name=name: self.seen.__setitem__(name, (i[0], o)))
 
+    def hand_on(self, small: nn.Module) -> None:
+        """Give a smaller network all weights that have the same name and shape."""
+        own = small.state_dict()
+        same = {n: w for n, w in self.layers[""].state_dict().items() if n in own and w.shape == own[n].shape}
+        small.load_state_dict(own | same)
+
+    def copy_blocks(self, trunk: nn.Module) -> None:
+        """Make the blocks of a smaller trunk of the same channels, once the larger network was run."""
+        for side in ("encode", "decode"):
+            for i, block in enumerate(getattr(trunk, side)):
+                every = torch.arange(len(trunk.condition[i].weight))
+                self.copy_block(block, f"trunk.{side}.{i}", every)
+
     def importance(self, name: str, users: Iterable[str]) -> Tensor:
         """Energy of the features that a layer gives, (C,), times the weight that its users give them."""
         weight = sum(self.layers[user].weight.square().sum(dim=(0, 2, 3)) for user in users)

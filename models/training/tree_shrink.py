@@ -36,16 +36,10 @@ def shrink(large: TreeNetwork, planes: Tensor, density: Tensor, **config: object
         `encode` and `decode`, see `TreeNetwork`.
     """
     small = TreeNetwork(**large.config | config).eval()
-    weights = small.state_dict()
-    same = {name: w for name, w in large.state_dict().items() if name in weights and w.shape == weights[name].shape}
-    small.load_state_dict(weights | same)
     larger = Shrinking(large)
+    larger.hand_on(small)
     large(planes, density)
-    for i, width in enumerate(large.config["widths"]):
-        every = torch.arange(width)
-        larger.copy_block(small.trunk.encode[i], f"trunk.encode.{i}", every)
-        if i < len(small.trunk.decode):
-            larger.copy_block(small.trunk.decode[i], f"trunk.decode.{i}", every)
+    larger.copy_blocks(small.trunk)
     for level, block in enumerate(reversed(small.trunk.decode), 1):
         if isinstance(block, nn.Identity):  # the head makes up for what it did
             features = larger.seen[f"trunk.decode.{len(small.trunk.decode) - level}"][0]
