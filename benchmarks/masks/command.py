@@ -24,7 +24,6 @@ from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
 MARKER, CLAIMS_MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask claims -->", "<!-- mask seconds -->"
-ENDINGS = {".jpg", ".png", ".pgm", ".tif"}
 
 _result = click.argument("result", type=PATH)
 
@@ -62,14 +61,11 @@ def run(
     out: Path,
 ) -> None:
     """Measure, and write JSON."""
-    folder = data / name
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS)[:pictures]
-    if not paths:
-        raise DinpError(f"there are no pictures in {folder}")
-    if not out.parent.is_dir():
-        raise DinpError(f"cannot write {out}: there is no folder {out.parent}")
     from dinp.benchmarks.masks import measuring
 
+    paths = measuring.pictures_in(data / name)[:pictures]
+    if not out.parent.is_dir():
+        raise DinpError(f"cannot write {out}: there is no folder {out.parent}")
     for method in (*methods, *again):
         if method not in measuring.METHODS:
             raise DinpError(f"there is no method {method!r}: choose among {'; '.join(measuring.METHODS)}")

@@ -41,6 +41,7 @@ from dinp.models.masks.report import TONAL_CYCLES, TONAL_STEPS, mask_worth
 from dinp.models.masks.sparsification import probabilistic_sparsification
 from dinp.models.masks.surrogate import surrogate_mask
 
+ENDINGS = {".jpg", ".png", ".pgm", ".tif"}
 SIZE = 256
 DENSITIES = (0.01, 0.02, 0.05, 0.10)
 PACKAGES = ("dinp", "numpy", "onnxruntime", "scipy")
@@ -104,6 +105,14 @@ def central_crop(path: Path, size: int = SIZE) -> np.ndarray:
         return grey
     y, x = (max(0, (side - size) // 2) for side in grey.shape)
     return grey[y : y + size, x : x + size]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder, by name; DinpError if there are none."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS)
+    if not paths:
+        raise DinpError(f"there are no pictures in {folder}")
+    return paths
 
 
 def peak_memory() -> float:

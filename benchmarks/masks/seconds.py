@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from dinp.benchmarks.masks.measuring import EXCHANGE, METHODS, central_crop, one_thread, peak_memory
+from dinp.benchmarks.masks.measuring import EXCHANGE, METHODS, central_crop, one_thread, peak_memory, pictures_in
 from dinp.benchmarks.readme import markdown_table
-from dinp.errors import DinpError
 from dinp.models.masks.analytic import random_mask
 from dinp.models.masks.exchange import CYCLES, TRIED, global_exchange_seconds, nonlocal_pixel_exchange
 
@@ -40,10 +39,8 @@ def inputs(data: Path) -> list[tuple[str, Path, int]]:
     """
     found = []
     for folder, size in (("report/bsds_test", 256), ("report/kodak", 0), ("uhd", 0)):
-        paths = sorted(path for path in (data / folder).glob("*") if path.suffix.lower() in (".jpg", ".png"))
-        if not paths:
-            raise DinpError(f"there are no pictures in {data / folder}")
-        found.append((f"{folder}/{paths[0].name}", paths[0], size))
+        path = pictures_in(data / folder)[0]
+        found.append((f"{folder}/{path.name}", path, size))
     return found
 
 

@@ -218,11 +218,8 @@ static PyObject *eat_mass(PyObject *self, PyObject *args)
             pixel = -2;
         for (int64_t k = 0; k < places && pixel >= 0; k++) {
             around.d2[k] = (double)dy[k] * dy[k] + (double)dx[k] * dx[k];
-            for (int side = 0; side < 4; side++) {
-                int64_t far = side < 2 ? dy[k] : dx[k];
-                far = side % 2 ? far : -far;
-                around.reach = far > around.reach ? far : around.reach;
-            }
+            const int64_t v = llabs(dy[k]), u = llabs(dx[k]), far = v > u ? v : u;
+            around.reach = far > around.reach ? far : around.reach;
         }
         while (pixel >= 0 && set < points && (pixel = take(&queue)) >= 0) {
             mask[pixel] = 1;

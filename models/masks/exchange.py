@@ -30,10 +30,7 @@ from dinp.models.masks.sparsification import sparsify
 
 CYCLES = 5  # swaps tried per point
 TRIED = 0.08  # of the points in a batch: far enough from one another to be judged by themselves
-ROUNDS_TO_SETTLE = (
-    (0.03, 5),
-    (0.01, 3),
-)  # part of the points in a batch, cycles of a round
+ROUNDS_TO_SETTLE = ((0.03, 5), (0.01, 3))  # part of the points in a batch, cycles of a round
 STILL = 0.002  # of the squared error: a round that gains less is the last of its kind
 MOST = 100  # cycles
 ROUNDS = 30
@@ -139,9 +136,8 @@ def _settled(plane: np.ndarray, mask: np.ndarray, rng: np.random.Generator, stil
                 yield cycles / most, mask
             cycles += length
             now = float(np.sum((plane - inpainted(mask, plane)) ** 2))
-            still_gains = now < (1 - still) * before
-            before = now
-            if not still_gains:
+            last, before = before, now
+            if now >= (1 - still) * last:
                 break
     yield 1.0, mask
 

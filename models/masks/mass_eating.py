@@ -4,8 +4,7 @@ The most confident pixel becomes a point and consumes one unit of confidence: it
 distance d the share 1 - d^2 / s^2, where s is such that this makes one unit. Repeat with what is left. Where
 confidences are high and sharp, points stand exactly on their peaks, which error diffusion and centroids miss by half a
 pixel; where they are low and even, points keep their distance. Consuming less of what is farther is worth 0.05 to 0.1
-dB after tonal optimisation over consuming all of what is nearest: docs/masks.md has the figures. With the picture's own
-values known pixels are better placed by error diffusion.
+dB after tonal optimisation over consuming all of what is nearest: docs/masks.md has the figures.
 """
 
 import heapq

@@ -1,6 +1,7 @@
 """Commands that make what networks are trained with, and what the package ships of them."""
 
 import io
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -131,34 +132,25 @@ def restoration_start(planes: Path, out: Path, teacher: Path | None, **options: 
     make(planes, teacher, out, **options)
 
 
-@click.command()
-@_data
-@_out
-@_teacher("the shipped ones")
-@inside(5)
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
-def tree_start(data: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
-    """Make a lighter tree network from a larger one."""
-    _check(out, data)
-    from dinp.models.training.tree_shrink import make
+def _lighter(network: str) -> click.Command:
+    """The command that makes a lighter network from a larger one."""
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    make(data, teacher, out, **options)
+    @click.command(f"{network}-start", help=f"Make a lighter {network} network from a larger one.")
+    @_data
+    @_out
+    @_teacher("the shipped ones")
+    @inside(5)
+    @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
+    def start(data: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
+        _check(out, data)
+        made = import_module(f"dinp.models.training.{network}_shrink")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made.make(data, teacher, out, **options)
+
+    return start
 
 
-@click.command()
-@_data
-@_out
-@_teacher("the shipped ones")
-@inside(5)
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the crops.")
-def mask_start(data: Path, out: Path, teacher: Path | None, **options: Any) -> None:  # noqa: ANN401
-    """Make a lighter mask network from a larger one."""
-    _check(out, data)
-    from dinp.models.training.mask_shrink import make
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    make(data, teacher, out, **options)
+tree_start, mask_start = _lighter("tree"), _lighter("mask")
 
 
 @click.command()
