@@ -4,7 +4,9 @@
 
 One network serves every pass, the first included, in which nothing is placed. It begins with the weights of a network
 of one pass, and LABELS are files of `dinp train mask-labels`. See `dinp.models.training.passes_data` for what it is
-told, and `dinp.models.training.run` for what the folder receives.
+told, and `dinp.models.training.run` for what the folder receives; besides
+
+    known.npz       weights of the network whose points are placed in training, which a resumed run goes on with
 
 The loss is the cross-entropy of the missing points, over the square root of their number: a sum over pixels would
 hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. A lighter
@@ -24,8 +26,8 @@ from dinp.errors import DinpError
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data
 from dinp.models.training.passes_data import Staged, draw
-from dinp.models.training.processes import launched, world_size
-from dinp.models.training.run import Run, check_beginning, place_and_precision
+from dinp.models.training.processes import agreed, launched, rank, world_size
+from dinp.models.training.run import Run, check_beginning, place_and_precision, replace
 from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.mask_model import load_mask_model
@@ -118,15 +120,21 @@ def train(
     check_beginning(resume, start)
     place, bf16 = place_and_precision(device, bf16)
     training, held_out = data.load_masks(data_folder, limit, files=labels)
-    network = begun(start)
+    written = out / "weights.npz"  # of the form that the run was begun with
+    network = begun(written if resume and written.is_file() else start)
     run = Run.start("mask", {"mask": partial(MaskNetwork, **network.config)}, seed, place, optimiser=optimiser)
     if resume:
         run.resume(out, "valid")
     else:
         run.begin_with(network)
     run.share()
-    own = distil or start is None
-    first = load_mask_model(shipped("mask.npz") if own else start)  # whose points are placed in training
+    known = out / "known.npz"
+    if not resume and rank() == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        origin = shipped("mask.npz") if distil or start is None else start
+        replace(known, lambda path: path.write_bytes(origin.read_bytes()))
+    agreed(0.0, device=place)  # it is written
+    first = load_mask_model(known)
     settings = run.settings(
         network="mask",
         config=run.network.config,
@@ -148,7 +156,7 @@ def train(
     held = Staged(held_out, first)
     validation = [_tensors(draw(held, BATCH, fixed), place) for _ in range(VALIDATION_BATCHES)]
     drawn = run.batches(partial(draw, staged, BATCH))
-    teacher = load_network("mask").to(place, memory_format=torch.channels_last).eval() if distil else None
+    teacher = load_network("mask", known).to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
         planes, *others = _tensors(next(drawn), place)

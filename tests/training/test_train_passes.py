@@ -13,7 +13,7 @@ from dinp.models.masks.learned import learned_mask
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data, mask_shrink, passes_data, train_passes
 from dinp.models.training.passes_data import NEVER, STAGES, Staged, matched, parted
-from dinp.models.weights.hub import load_network
+from dinp.models.weights.hub import load_network, save_weights
 from dinp.models.weights.mask_model import load_mask_model
 
 
@@ -91,6 +91,9 @@ def test_a_lighter_network_begins_near_the_larger_one_and_learns_from_its_answer
     arguments = ["train", "mask-passes", labels, "--data", folder, "--out", out, "--steps", 2, "--limit", 4]
     assert dinp_command(*arguments, "--start", start, "--distil", 0.5) == 0
     assert json.loads((out / "curve.json").read_text())["distil"] == 0.5
+    arguments[arguments.index(2)] = 3
+    assert dinp_command(*arguments, "--resume", "--distil", 0.5) == 0  # in the same form
+    assert json.loads((out / "curve.json").read_text())["step"] == 3
     model = load_mask_model(out / "weights.npz")  # whose graphs are made here
     found = model.of(plane[0, 0].numpy(), 0.05)(np.eye(64, dtype=bool))
     with torch.inference_mode():
@@ -122,6 +125,24 @@ def test_the_loss_tells_right_answers_from_wrong_ones():
             for missing in (confident, ~confident)
         )
     assert right < wrong
+
+
+def test_a_resumed_run_places_the_points_of_the_network_that_it_began_with(folder, monkeypatch):
+    labels, start, out = folder / "train" / "teacher_masks.npz", folder / "start.npz", folder / "run"
+    network = train_passes.begun(None)
+    save_weights(start, "mask", network.config | {"densities": [0.01, 0.2]}, network.state_dict())
+    seen = []
+
+    class Seen(Staged):
+        def __init__(self, crops, model):
+            seen.append(model.config["densities"])
+            super().__init__(crops, model)
+
+    monkeypatch.setattr(train_passes, "Staged", Seen)
+    train_passes.train(folder, [labels], out, steps=1, limit=4, start=start)
+    start.unlink()
+    train_passes.train(folder, [labels], out, steps=2, limit=4, resume=True)
+    assert seen == 4 * [[0.01, 0.2]]
 
 
 def test_labels_that_are_missing_are_told(folder):
