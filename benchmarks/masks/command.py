@@ -5,6 +5,7 @@
     dinp bench masks table masks.json [--readme README.md] [--claims]
     dinp bench masks plot masks.json --out FOLDER
     dinp bench masks seconds --data DATA --out seconds.json [--readme README.md]
+    dinp bench masks limits --data DATA --out limits.json [--weights WEIGHTS] [--readme README.md]
 
 For each picture of `DATA/report/bsds_test` (or another folder, `--set`), grey and cut to its central 256 x 256 pixels
 (`--size 0`: whole): the PSNR of the inpainted picture, with the original values at the mask (plain) and after tonal
@@ -24,6 +25,8 @@ from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
 MARKER, CLAIMS_MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask claims -->", "<!-- mask seconds -->"
+LIMITS_MARKER = "<!-- mask limits -->"
+TUNING = "tune/cid22"
 
 _result = click.argument("result", type=PATH)
 
@@ -131,3 +134,27 @@ def seconds(data: Path, out: Path, repeats: int, readme: Path | None) -> None:
     for row in timing.measured(data, repeats=repeats):
         keep_row(out, rows, row)
     tell_table(timing.seconds_table(rows), readme, SECONDS_MARKER)
+
+
+@masks.command()
+@click.option("--data", type=PATH, required=True, metavar="FOLDER", help=f"Folder with {TUNING}.")
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option("--weights", type=PATH, metavar="FILE", help="A mask network; by default that trained with a surrogate.")
+@click.option("--pictures", type=click.IntRange(min=1), default=10, show_default=True, help="The first so many.")
+@click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {LIMITS_MARKER} and {END}.")
+def limits(data: Path, out: Path, weights: Path | None, pictures: int, readme: Path | None) -> None:
+    """Say what a network's masks lack of those of the shipped one: density or detail; on tuning pictures."""
+    from dinp.benchmarks.masks import limits as limiting
+    from dinp.benchmarks.masks.measuring import one_thread, pictures_in
+    from dinp.benchmarks.result_files import keep_row
+    from dinp.models.weights.files import shipped
+    from dinp.models.weights.mask_model import load_mask_model
+    from dinp.pictures.files import check_output
+
+    check_output(str(out), force=True)
+    own = load_mask_model(shipped("surrogate.npz") if weights is None else weights)
+    rows: list[dict] = []
+    with one_thread():
+        for row in limiting.measured(pictures_in(data / TUNING)[:pictures], own, load_mask_model()):
+            keep_row(out, rows, row)
+    tell_table(limiting.limits_table(rows), readme, LIMITS_MARKER)

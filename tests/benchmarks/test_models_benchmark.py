@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import dinp_command
 from PIL import Image
+from scipy.ndimage import maximum_filter
 
+from dinp.benchmarks.masks import limits, seconds
 from dinp.benchmarks.masks import measuring as masks
-from dinp.benchmarks.masks import seconds
 from dinp.models.masks import report as mask_report
 from dinp.models.masks.analytic import random_mask
 
@@ -216,3 +217,39 @@ def test_exchange_of_a_large_picture_is_extrapolated(folder, monkeypatch):
     row = seconds.timed(path, 48, masks.EXCHANGE, 0.05, 1)
     assert (row["how"], row["pixels"]) == ("extrapolated from 2 batches", 40 * 48)
     assert row["seconds"] > 0
+
+
+def test_density_and_detail_of_confidences_are_exchanged():
+    rng = np.random.default_rng(0)
+    one, other = rng.random((40, 40)) * 0.2, rng.random((40, 40)) * 0.2
+    np.testing.assert_allclose(limits.exchanged(one, one), one, rtol=1e-6)
+    dense = np.where(np.arange(40) < 20, 0.4, 0.1) * np.ones((40, 1))
+    made = limits.exchanged(dense, other, width=2.0)
+    assert 3.5 < made[:, :14].mean() / made[:, 26:].mean() < 4.5
+    assert np.corrcoef(made[5:-5, :14].ravel(), other[5:-5, :14].ravel())[0, 1] > 0.7
+
+
+def test_points_are_moved_to_the_best_pixel_near_them_and_none_is_lost():
+    rng = np.random.default_rng(1)
+    mask, other = rng.random((30, 30)) < 0.05, rng.random((30, 30))
+    own = rng.random((30, 30))
+    moved = limits.snapped(mask, own, other)
+    assert moved.sum() == mask.sum()
+    assert maximum_filter(moved, 3)[mask].all()
+    assert other[moved].mean() > other[mask].mean() + 0.3
+    full = np.ones((5, 5), dtype=bool)
+    np.testing.assert_array_equal(limits.snapped(full, own[:5, :5], other[:5, :5]), full)
+
+
+def test_what_limits_a_network_is_told_beside_the_shipped_one(folder):
+    (folder / "report" / "bsds_test").rename(folder / "report" / "cid22")
+    (folder / "report").rename(folder / "tune")
+    readme, out = folder / "README.md", folder / "limits.json"
+    readme.write_text("<!-- mask limits --> old <!-- end -->")
+    more = ["--pictures", 2, "--readme", readme]
+    assert dinp_command("bench", "masks", "limits", "--data", folder, "--out", out, *more) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert len({row["mask"] for row in rows}) == 5
+    assert {row["density"] for row in rows} == set(limits.DENSITIES)
+    assert all(row["pictures"] == 2 and 10 < row["tonal_psnr"] < 100 for row in rows)
+    assert "| own |" in readme.read_text()
