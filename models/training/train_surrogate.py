@@ -11,6 +11,9 @@ folder `--out` receives
     surrogate.npz    the averaged weights of the mask network
     inpainting.npz   the weights of the inpainting network
 
+both as they were when the masks were best on tuning pictures, after tonal optimisation: the longer the two are trained,
+the smaller is the loss, but not the error of the masks.
+
 Each step draws crops and densities, then updates the two in turn, the inpainting network first; in the first steps it
 alone. It sees the masks of the moment, binarised and not, and some between: a gradient with respect to confidences is
 only worth something where confidences vary in training.
@@ -58,7 +61,10 @@ VARIANCE_WEIGHT = 0.02  # at the end; it grows from 0 in proportion to the time
 
 
 def save_weights_of_both(run: Run, out: Path) -> None:
-    """Write the averaged weights of the mask network, and those of the inpainting network."""
+    """Write the averaged weights of the mask network, and those of the inpainting network, if no masks were better."""
+    worths = [np.mean([tonal for _, tonal in row["valid_psnr"]]) for row in run.curve]
+    if worths and worths[-1] < max(worths):
+        return
     masks, inpainting = run.average.module, run.networks["inpainting"]
     for name, kind, network in (("surrogate", "mask", masks), ("inpainting", "inpainting", inpainting)):
         replace(out / f"{name}.npz", partial(_save, kind, network))

@@ -14,6 +14,7 @@ from dinp.models.masks.analytic import analytic_mask, random_mask
 from dinp.models.masks.binarise import best_of_samples, binarise, error_diffusion
 from dinp.models.masks.surrogate import surrogate_mask
 from dinp.models.networks.inpainting import InpaintingNetwork, laplacian, residual
+from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import run, surrogate_batches, surrogate_validation, train_surrogate
 from dinp.models.training.surrogate_losses import masked_inpainting_loss, residual_loss, unevenness
 from dinp.models.weights.hub import load_network
@@ -199,6 +200,17 @@ def test_joint_training_teaches_the_surrogate_to_inpaint_and_the_mask_network_to
     with torch.no_grad():
         untrained, trained = ((n(c * f, c) - solution).square().mean() for n in (InpaintingNetwork(), network))
     assert trained < 0.3 * untrained
+
+
+def test_weights_are_kept_while_masks_are_worse_than_before(tmp_path):
+    make = {"masks": MaskNetwork, "inpainting": InpaintingNetwork}
+    of_masks = run.Run.start("surrogate", make, 0, torch.device("cpu"))
+    for tonal, written in ((20.0, True), (19.0, False), (20.5, True)):
+        of_masks.curve.append({"valid_psnr": [[30 - tonal, tonal], [10.0, 10.0]]})
+        train_surrogate.save_weights_of_both(of_masks, tmp_path)
+        for name in ("surrogate.npz", "inpainting.npz"):
+            assert (tmp_path / name).exists() == written
+            (tmp_path / name).unlink(missing_ok=True)
 
 
 @pytest.fixture
