@@ -152,9 +152,10 @@ def limits(data: Path, out: Path, weights: Path | None, pictures: int, readme: P
     from dinp.pictures.files import check_output
 
     check_output(str(out), force=True)
-    own = load_mask_model(shipped("surrogate.npz") if weights is None else weights)
+    source = shipped("surrogate.npz") if weights is None else weights
+    own = load_mask_model(source)
     rows: list[dict] = []
     with one_thread():
         for row in limiting.measured(pictures_in(data / TUNING)[:pictures], own, load_mask_model()):
-            keep_row(out, rows, row)
+            keep_row(out, rows, {"own": source.name, "other": "mask.npz"} | row)
     tell_table(limiting.limits_table(rows), readme, LIMITS_MARKER)

@@ -66,8 +66,8 @@ def masks_of(plane: np.ndarray, density: float, one: MaskModel, other: MaskModel
     return {
         "own": own,
         f"own, points moved by up to {REACH} pixel": snapped(own, first, second),
-        "other's detail in its own density": points(exchanged(first, second)),
-        "own detail in the other's density": points(exchanged(second, first)),
+        "own density, the other's detail": points(exchanged(first, second)),
+        "the other's density, own detail": points(exchanged(second, first)),
         "other": points(second),
     }
 

@@ -77,7 +77,7 @@ class MaskNetwork(nn.Module):
             x = x + self.tell(told)
         return self.second(functional.relu(x))
 
-    def forward(self, plane: Tensor, density: Tensor, placed: Tensor | None = None) -> Tensor:
+    def forward(self, plane: Tensor, density: Tensor, placed: Tensor | None = None, margin: int = 0) -> Tensor:
         """Confidences.
 
         Parameters
@@ -90,13 +90,22 @@ class MaskNetwork(nn.Module):
         placed : (B, 1, H, W) float tensor, optional
             1 where a point is already, 0 elsewhere. The confidences are then those of the points that are missing: 0
             where one is, of the mean that the others leave of the density.
+        margin : int
+            Pixels at each side that are only seen, less than half of the shorter one: confidences are those of what is
+            inside, and so is the density.
 
         Returns
         -------
-        (B, 1, H, W) float32 tensor
+        (B, 1, H - 2 margin, W - 2 margin) float32 tensor
         """
-        logits = self.logits(plane, density, placed)
+        logits = inner(self.logits(plane, density, placed), margin)
+        placed = None if placed is None else inner(placed, margin)
         return exact_mean(logits, density) if placed is None else rest(logits, density, placed)
+
+
+def inner(field: Tensor, margin: int) -> Tensor:
+    """A field (..., H, W) without a margin at each side."""
+    return field[..., margin : field.shape[-2] - margin, margin : field.shape[-1] - margin]
 
 
 def shares(placed: Tensor, density: Tensor) -> list[Tensor]:

@@ -6,7 +6,8 @@ One network serves every pass, the first included, in which nothing is placed. I
 of one pass, and LABELS are files of `dinp train mask-labels`. See `dinp.models.training.passes_data` for what it is
 told, and `dinp.models.training.run` for what the folder receives; besides
 
-    known.npz       weights of the network whose points are placed in training, which a resumed run goes on with
+    known.npz       weights of the network whose points are placed in training, and which is the teacher of a lighter
+                    one: what a resumed run goes on with
 
 The loss is the cross-entropy of the missing points, over the square root of their number: a sum over pixels would
 hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. A lighter
@@ -23,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dinp.errors import DinpError
-from dinp.models.networks.mask import MaskNetwork
+from dinp.models.networks.mask import MaskNetwork, inner
 from dinp.models.training import data
 from dinp.models.training.passes_data import Staged, draw
-from dinp.models.training.processes import agreed, launched, rank, world_size
-from dinp.models.training.run import Run, check_beginning, place_and_precision, replace
+from dinp.models.training.processes import launched, world_size
+from dinp.models.training.run import Run, check_beginning, place_and_precision, replace, save_averaged
 from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.mask_model import load_mask_model
@@ -35,11 +36,19 @@ from dinp.models.weights.mask_model import load_mask_model
 BATCH = 8
 VALIDATION_BATCHES = 8
 WARM_UP = 40  # steps: nearly all weights are trained already
+SHORTER, WIDER = (6, 8, 10), (2, 4, 6, 8)  # twelfths of a crop's side: windows of it, margins around it
+OTHER_SIZES = 0.35  # of the steps see windows, and as many margins
 REFERENCE = 0.04  # missing points per pixel of which the loss is the cross-entropy per pixel
 
 
 def passes_loss(
-    network: nn.Module, planes: Tensor, density: Tensor, placed: Tensor, missing: Tensor, told: Tensor | None = None
+    network: nn.Module,
+    planes: Tensor,
+    density: Tensor,
+    placed: Tensor,
+    missing: Tensor,
+    told: Tensor | None = None,
+    margin: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """The loss, and the cross-entropy in nats a missing point of the first pass and of the later ones.
 
@@ -52,9 +61,11 @@ def passes_loss(
         1 where a point is, or is to be.
     told : (B, n, n) float tensor, optional
         What is to be answered instead of `missing`.
+    margin : int
+        Pixels at each side of planes and of what is placed that are only seen; n is without them in the others.
     """
-    field = placed[:, None]
-    confidence = network(planes, density, field).clamp(1e-7, 1 - 1e-7)[:, 0]
+    confidence = network(planes, density, placed[:, None], margin).clamp(1e-7, 1 - 1e-7)[:, 0]
+    placed = inner(placed, margin)
     wanted = missing if told is None else told
     with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
         entropy = functional.binary_cross_entropy(confidence, wanted, reduction="none")
@@ -65,6 +76,44 @@ def passes_loss(
     later = placed.amax(dim=(1, 2)) > 0
     each = (entropy / points).detach()
     return loss, torch.stack([(each * part).sum() / part.sum().clamp_min(1) for part in (~later, later)])
+
+
+def framed(
+    planes: Tensor, density: Tensor, placed: Tensor, missing: Tensor, rng: np.random.Generator
+) -> tuple[tuple[Tensor, ...], int]:
+    """Windows of crops, or crops and what is mirrored around them, and the margin: so that no size is learned.
+
+    A border says where a pixel lies in crops of one size, and a network that has seen one size only relies on it: its
+    masks of pictures of other sizes are worse by 1 dB and more.
+
+    Parameters
+    ----------
+    planes, density, placed, missing
+        As for `passes_loss`, of crops of side n.
+    rng : numpy Generator
+
+    Returns
+    -------
+    planes (B, 1, n + 2 m, n + 2 m), densities (B,), placed (B, n + 2 m, n + 2 m), missing (B, n, n), of a smaller n for
+    windows, whose densities are their own; and m, the margin in pixels, 0 for windows
+    """
+    side = planes.shape[-1]
+    shorter = sorted({max(side * part // 12, 1) for part in SHORTER})
+    wider = [side * part // 12 for part in WIDER]
+    kind = rng.random()
+    if kind < OTHER_SIZES:
+        n = int(rng.choice(shorter))
+        y, x = rng.integers(side - n + 1, size=2)
+        window = np.s_[..., y : y + n, x : x + n]
+        parts = placed[window], missing[window]
+        points = sum(part.sum(dim=(1, 2)) for part in parts)
+        return (planes[window], points.clamp_min(1) / (n * n), *parts), 0
+    if kind < 2 * OTHER_SIZES:
+        margin = int(rng.choice(wider))
+        around = [margin] * 4
+        seen = functional.pad(planes, around, mode="reflect")
+        return (seen, density, functional.pad(placed[:, None], around, mode="reflect")[:, 0], missing), margin
+    return (planes, density, placed, missing), 0
 
 
 def begun(start: Path | None) -> MaskNetwork:
@@ -78,7 +127,10 @@ def begun(start: Path | None) -> MaskNetwork:
 
 
 def validate(run: Run, batches: Sequence[tuple[Tensor, ...]]) -> list[float]:
-    """Of the averaged weights: the mean loss, and nats a missing point of the first pass and of later ones."""
+    """Of the averaged weights: the mean loss, and nats a missing point of the first pass and of later ones.
+
+    Of whole crops: says nothing of other sizes.
+    """
     network = run.averaged()
     with torch.inference_mode():
         found = [passes_loss(network, *batch) for batch in batches]
@@ -110,31 +162,37 @@ def train(
 
     Parameters are those of `dinp.models.training.train.train`; `start` are the weights of a mask network with passes or
     without, by default the shipped ones; `optimiser` is a name of `dinp.models.training.optimisers`; `distil` is the
-    share of the shipped network's answer in what is to be answered, the rest being the label.
+    share of a teacher's answer in what is to be answered, the rest being the label: of the shipped network, when the
+    run began, or of the weights in `known.npz`.
 
     Raises
     ------
     DinpError
-        Labels or pictures are missing, there is nothing to resume, or both `start` and `resume` are given.
+        Labels, pictures or `known.npz` are missing, there is nothing to resume, or both `start` and `resume` are given.
     """
     check_beginning(resume, start)
     place, bf16 = place_and_precision(device, bf16)
     training, held_out = data.load_masks(data_folder, limit, files=labels)
     written = out / "weights.npz"  # of the form that the run was begun with
     network = begun(written if resume and written.is_file() else start)
-    run = Run.start("mask", {"mask": partial(MaskNetwork, **network.config)}, seed, place, optimiser=optimiser)
+    known = out / "known.npz"
+    if resume and (out / "checkpoint.pt").is_file() and not known.is_file():
+        raise DinpError(f"{known} is missing: copy the weights there that the run was begun with")
+    origin = known if resume else shipped("mask.npz") if distil or start is None else start
+    content = origin.read_bytes() if origin.is_file() else b""
+
+    def write(run: Run, out: Path) -> None:
+        save_averaged(run, out)
+        replace(known, lambda path: path.write_bytes(content))  # with the checkpoint that it belongs to
+
+    make = {"mask": partial(MaskNetwork, **network.config)}
+    run = Run.start("mask", make, seed, place, optimiser=optimiser, write=write)
     if resume:
         run.resume(out, "valid")
     else:
         run.begin_with(network)
     run.share()
-    known = out / "known.npz"
-    if not resume and rank() == 0:
-        out.mkdir(parents=True, exist_ok=True)
-        origin = shipped("mask.npz") if distil or start is None else start
-        replace(known, lambda path: path.write_bytes(origin.read_bytes()))
-    agreed(0.0, device=place)  # it is written
-    first = load_mask_model(known)
+    first = load_mask_model(origin)
     settings = run.settings(
         network="mask",
         config=run.network.config,
@@ -156,18 +214,19 @@ def train(
     held = Staged(held_out, first)
     validation = [_tensors(draw(held, BATCH, fixed), place) for _ in range(VALIDATION_BATCHES)]
     drawn = run.batches(partial(draw, staged, BATCH))
-    teacher = load_network("mask", known).to(place, memory_format=torch.channels_last).eval() if distil else None
+    teacher = load_network("mask", origin).to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
-        planes, *others = _tensors(next(drawn), place)
+        (planes, *others), margin = framed(*_tensors(next(drawn), place), run.rng)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             planes = planes.contiguous(memory_format=torch.channels_last)
             told = None
             if teacher is not None:
                 density, placed, missing = others
                 with torch.no_grad():
-                    told = distil * teacher(planes, density, placed[:, None])[:, 0] + (1 - distil) * missing
-            loss, _ = passes_loss(run.model, planes, *others, told)
+                    answer = teacher(planes, density, placed[:, None], margin)[:, 0]
+                    told = distil * answer + (1 - distil) * missing
+            loss, _ = passes_loss(run.model, planes, *others, told, margin)
         run.update(loss, rate)
         return loss.detach().item()
 

@@ -11,8 +11,9 @@ folder `--out` receives
     surrogate.npz    the averaged weights of the mask network
     inpainting.npz   the weights of the inpainting network
 
-both as they were when the masks were best on tuning pictures, after tonal optimisation: the longer the two are trained,
-the smaller is the loss, but not the error of the masks.
+both as they were when the masks were best on tuning pictures, after tonal optimisation, of all that the run measured:
+the loss goes on falling when
+they no longer become better, since the networks come to rely on the borders of crops, which are of one size.
 
 Each step draws crops and densities, then updates the two in turn, the inpainting network first; in the first steps it
 alone. It sees the masks of the moment, binarised and not, and some between: a gradient with respect to confidences is

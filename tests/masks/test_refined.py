@@ -10,8 +10,10 @@ from dinp.diffusion.tonal import tonal_optimisation
 from dinp.errors import DinpError
 from dinp.models.masks import search
 from dinp.models.masks.analytic import analytic_mask, random_mask
+from dinp.models.masks.binarise import binarise
 from dinp.models.masks.learned import learned_mask, learned_mask_of_one_pass, learned_plain_mask
 from dinp.models.masks.refinement import default_moves, fast_refined_mask, learned_refined_mask, long_refined_mask
+from dinp.models.masks.report import mask_worth
 from dinp.models.weights.mask_model import load_mask_model
 
 IMAGE = data.camera()[100:196, 180:276].astype(np.float64)
@@ -170,3 +172,14 @@ def test_long_refinement_has_the_wanted_points_at_any_size(shape, density):
 def test_a_long_refinement_has_rounds():
     with pytest.raises(DinpError, match="at least one round"):
         long_refined_mask(np.zeros((8, 8)), 0.1, rounds=0)
+
+
+@pytest.mark.parametrize("side", [96, 128, 192])
+def test_masks_do_not_depend_on_where_borders_are(side):
+    gains = []
+    for y, x in ((100, 180), (200, 60), (60, 60), (300, 300)):
+        f = data.camera()[y : y + side, x : x + side].astype(np.float64)
+        wide = load_mask_model()(np.pad(f, 64, mode="reflect"), 0.08)[64:-64, 64:-64]
+        own, other = (mask_worth(f, binarise(c, density=0.08)) for c in (load_mask_model()(f, 0.08), wide))
+        gains.append(own.tonal_psnr - other.tonal_psnr)
+    assert np.mean(gains) > -0.3
