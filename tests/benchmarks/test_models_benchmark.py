@@ -241,6 +241,24 @@ def test_points_are_moved_to_the_best_pixel_near_them_and_none_is_lost():
     np.testing.assert_array_equal(limits.snapped(full, own[:5, :5], other[:5, :5]), full)
 
 
+def test_masks_of_two_networks_are_named_for_what_they_are():
+    rng = np.random.default_rng(2)
+    detail = rng.random((2, 48, 48)) ** 8 * 0.2
+    dense = np.where(np.arange(48) < 24, 3.0, 0.3)
+    one, other = (lambda *_: detail[0] * dense), (lambda *_: detail[1] * dense[::-1])
+    masks_made = limits.masks_of(np.zeros((48, 48)), 0.05, one, other)
+    left = {name: mask[:, :24].sum() > mask[:, 24:].sum() for name, mask in masks_made.items()}
+    near = {name: detail[0][mask].mean() > detail[1][mask].mean() for name, mask in masks_made.items()}
+    assert left["own"]
+    assert near["own"]
+    assert left["own density, the other's detail"]
+    assert not near["own density, the other's detail"]
+    assert not left["the other's density, own detail"]
+    assert near["the other's density, own detail"]
+    assert not left["other"]
+    assert not near["other"]
+
+
 def test_what_limits_a_network_is_told_beside_the_shipped_one(folder):
     (folder / "report" / "bsds_test").rename(folder / "report" / "cid22")
     (folder / "report").rename(folder / "tune")

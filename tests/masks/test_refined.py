@@ -96,8 +96,8 @@ def test_each_pass_places_as_many_points():
 
 def test_masks_for_plain_values_are_better_there():
     plain, tonal = (
-        np.mean((Inpainter(mask).solve(IMAGE) - IMAGE) ** 2)
-        for mask in (learned_plain_mask(IMAGE, 0.05), learned_mask(IMAGE, 0.05))
+        np.mean((Inpainter(mask).solve(LARGER) - LARGER) ** 2)
+        for mask in (learned_plain_mask(LARGER, 0.05), learned_mask(LARGER, 0.05))
     )
     assert plain < tonal
 
@@ -175,11 +175,26 @@ def test_a_long_refinement_has_rounds():
 
 
 @pytest.mark.parametrize("side", [96, 128, 192])
-def test_masks_do_not_depend_on_where_borders_are(side):
-    gains = []
+def test_masks_of_small_pictures_are_as_good_as_those_that_see_more(side):
+    model, gains = load_mask_model(), []
     for y, x in ((100, 180), (200, 60), (60, 60), (300, 300)):
         f = data.camera()[y : y + side, x : x + side].astype(np.float64)
-        wide = load_mask_model()(np.pad(f, 64, mode="reflect"), 0.08)[64:-64, 64:-64]
-        own, other = (mask_worth(f, binarise(c, density=0.08)) for c in (load_mask_model()(f, 0.08), wide))
+        wide = model(np.pad(f, 64, mode="reflect"), 0.08)[64:-64, 64:-64]
+        own, other = (mask_worth(f, binarise(c, density=0.08)) for c in (model(f, 0.08), wide))
         gains.append(own.tonal_psnr - other.tonal_psnr)
     assert np.mean(gains) > -0.3
+
+
+def test_masks_of_large_pictures_are_as_good_as_those_of_their_windows():
+    model, f = load_mask_model(), data.camera().astype(np.float64)
+    whole, windows = model(f, 0.08), np.empty(f.shape)
+    for y in range(0, 512, 128):
+        for x in range(0, 512, 128):
+            top, left = (min(max(0, k - 32), 512 - 192) for k in (y, x))
+            seen = f[top : top + 192, left : left + 192]
+            tile = np.s_[y - top : y - top + 128, x - left : x - left + 128]
+            wanted = whole[y : y + 128, x : x + 128].mean()
+            part = model(seen, float(whole[top : top + 192, left : left + 192].mean()))[tile]
+            windows[y : y + 128, x : x + 128] = part * wanted / part.mean()
+    own, other = (mask_worth(f, binarise(c, density=0.08)) for c in (whole, windows))
+    assert own.tonal_psnr > other.tonal_psnr - 0.2

@@ -189,7 +189,7 @@ def test_a_resumed_run_places_the_points_of_the_network_that_it_began_with(folde
     assert seen == 4 * [0.0]
     assert np.ptp(load_mask_model(out / "weights.npz")(np.eye(32) * 90, 0.1)) > 0
     (out / "known.npz").unlink()
-    with pytest.raises(DinpError, match="known.npz is missing"):
+    with pytest.raises(DinpError, match="is missing: copy the weights"):
         train_passes.train(folder, [labels], out, steps=3, limit=4, resume=True)
 
 
