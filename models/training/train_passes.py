@@ -98,18 +98,16 @@ def framed(
     windows, whose densities are their own; and m, the margin in pixels, 0 for windows
     """
     side = planes.shape[-1]
-    shorter = sorted({max(side * part // 12, 1) for part in SHORTER})
-    wider = [side * part // 12 for part in WIDER]
     kind = rng.random()
     if kind < OTHER_SIZES:
-        n = int(rng.choice(shorter))
+        n = side * int(rng.choice(SHORTER)) // 12
         y, x = rng.integers(side - n + 1, size=2)
         window = np.s_[..., y : y + n, x : x + n]
         parts = placed[window], missing[window]
         points = sum(part.sum(dim=(1, 2)) for part in parts)
         return (planes[window], points.clamp_min(1) / (n * n), *parts), 0
     if kind < 2 * OTHER_SIZES:
-        margin = int(rng.choice(wider))
+        margin = side * int(rng.choice(WIDER)) // 12
         around = [margin] * 4
         seen = functional.pad(planes, around, mode="reflect")
         return (seen, density, functional.pad(placed[:, None], around, mode="reflect")[:, 0], missing), margin
@@ -176,23 +174,23 @@ def train(
     written = out / "weights.npz"  # of the form that the run was begun with
     network = begun(written if resume and written.is_file() else start)
     known = out / "known.npz"
-    if resume and (out / "checkpoint.pt").is_file() and not known.is_file():
-        raise DinpError(f"{known} is missing: copy the weights there that the run was begun with")
-    origin = known if resume else shipped("mask.npz") if distil or start is None else start
-    content = origin.read_bytes() if origin.is_file() else b""
+    run = Run.start("mask", {"mask": partial(MaskNetwork, **network.config)}, seed, place, optimiser=optimiser)
+    if resume:
+        run.resume(out, "valid")
+        if not known.is_file():
+            raise DinpError(f"{known} is missing: copy the weights there that the run was begun with")
+        origin = known
+    else:
+        run.begin_with(network)
+        origin = shipped("mask.npz") if distil or start is None else start
+    run.share()
+    first, content = load_mask_model(origin), origin.read_bytes()
 
     def write(run: Run, out: Path) -> None:
         save_averaged(run, out)
         replace(known, lambda path: path.write_bytes(content))  # with the checkpoint that it belongs to
 
-    make = {"mask": partial(MaskNetwork, **network.config)}
-    run = Run.start("mask", make, seed, place, optimiser=optimiser, write=write)
-    if resume:
-        run.resume(out, "valid")
-    else:
-        run.begin_with(network)
-    run.share()
-    first = load_mask_model(origin)
+    run.write = write
     settings = run.settings(
         network="mask",
         config=run.network.config,
