@@ -10,6 +10,8 @@ from dinp.models.networks.shares import GAIN
 from dinp.models.networks.unet import STRIDES, UNet, inner_widths, padded, standardised
 
 DENSITIES = (0.005, 0.15)
+Margins = tuple[int, int, int, int]  # pixels at the left, the right, above and below, as torch orders them
+NO_MARGINS: Margins = (0, 0, 0, 0)
 PLACED = -60.0  # logit of a pixel that is a point already: no confidence in float32
 
 
@@ -77,7 +79,9 @@ class MaskNetwork(nn.Module):
             x = x + self.tell(told)
         return self.second(functional.relu(x))
 
-    def forward(self, plane: Tensor, density: Tensor, placed: Tensor | None = None, margin: int = 0) -> Tensor:
+    def forward(
+        self, plane: Tensor, density: Tensor, placed: Tensor | None = None, margins: Margins = NO_MARGINS
+    ) -> Tensor:
         """Confidences.
 
         Parameters
@@ -90,22 +94,23 @@ class MaskNetwork(nn.Module):
         placed : (B, 1, H, W) float tensor, optional
             1 where a point is already, 0 elsewhere. The confidences are then those of the points that are missing: 0
             where one is, of the mean that the others leave of the density.
-        margin : int
-            Pixels at each side that are only seen, less than half of the shorter one: confidences are those of what is
-            inside, and so is the density.
+        margins : 4 ints
+            Pixels at the left, the right, above and below that are only seen: confidences are those of the h x w pixels
+            inside, at least one, and so is the density.
 
         Returns
         -------
-        (B, 1, H - 2 margin, W - 2 margin) float32 tensor
+        (B, 1, h, w) float32 tensor
         """
-        logits = inner(self.logits(plane, density, placed), margin)
-        placed = None if placed is None else inner(placed, margin)
+        logits = inner(self.logits(plane, density, placed), margins)
+        placed = None if placed is None else inner(placed, margins)
         return exact_mean(logits, density) if placed is None else rest(logits, density, placed)
 
 
-def inner(field: Tensor, margin: int) -> Tensor:
-    """A field (..., H, W) without a margin at each side."""
-    return field[..., margin : field.shape[-2] - margin, margin : field.shape[-1] - margin]
+def inner(field: Tensor, margins: Margins) -> Tensor:
+    """A field (..., H, W) without margins."""
+    left, right, above, below = margins
+    return field[..., above : field.shape[-2] - below, left : field.shape[-1] - right]
 
 
 def shares(placed: Tensor, density: Tensor) -> list[Tensor]:

@@ -7,15 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.networks.mask import exact_mean
+from dinp.models.networks.mask import NO_MARGINS, Margins, exact_mean, inner
 from dinp.models.training import data
 
 
 def mask_imitation_loss(
-    network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor]
+    network: nn.Module, planes: Tensor, density: Tensor, labels: Sequence[Tensor], margins: Margins = NO_MARGINS
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part."""
-    confidence = exact_mean(network.logits(planes, density), density)[:, 0].clamp(1e-7, 1 - 1e-7)
+    """Cross-entropy per pixel in nats, after the exact-mean layer; returned twice, as the loss and as its only part.
+
+    Planes (B, 1, H, W) may have margins, as `MaskNetwork.forward` takes them, that the label (B, h, w) has not.
+    """
+    logits = inner(network.logits(planes, density), margins)
+    confidence = exact_mean(logits, density)[:, 0].clamp(1e-7, 1 - 1e-7)
     with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
         loss = functional.binary_cross_entropy(confidence, labels[0])
     return loss, loss.detach()[None]

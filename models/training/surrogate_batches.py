@@ -15,6 +15,7 @@ from dinp.models.training.restoration_data import pictures
 
 BATCH = 8
 CROP = 128
+QUARTERS = (2, 3, 4, 6, 8)  # of it: sides of the crops of a batch, which is of as many pixels as `BATCH` crops, nearly
 DENSITIES = (0.01, 0.15)
 
 
@@ -34,14 +35,19 @@ def training_planes(data: Path, limit: int | None = None) -> list[np.ndarray]:
 
 
 def draw(planes: Sequence[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Crops (BATCH, 1, CROP, CROP), flipped and turned at random, and densities (BATCH,), float32."""
-    crops = np.empty((BATCH, 1, CROP, CROP), dtype=np.float32)
-    for crop in crops:
-        plane = planes[rng.integers(len(planes))]
-        y, x = (rng.integers(side - CROP + 1) for side in plane.shape)
-        crop[0] = dihedral(plane[y : y + CROP, x : x + CROP], int(rng.integers(8)))
+    """Crops (B, 1, n, n), flipped and turned at random, and densities (B,), float32; of several n, not to learn one.
+
+    A network that has only seen crops of one size relies on their borders.
+    """
+    side = CROP * int(rng.choice(QUARTERS)) // 4
+    chosen = [planes[rng.integers(len(planes))] for _ in range(max(1, round(BATCH * CROP**2 / side**2)))]
+    side = min(side, *(length for plane in chosen for length in plane.shape))
+    crops = np.empty((len(chosen), 1, side, side), dtype=np.float32)
+    for crop, plane in zip(crops, chosen, strict=True):
+        y, x = (rng.integers(length - side + 1) for length in plane.shape)
+        crop[0] = dihedral(plane[y : y + side, x : x + side], int(rng.integers(8)))
     low, high = np.log(DENSITIES)
-    density = np.exp(rng.uniform(low, high, BATCH)).astype(np.float32)
+    density = np.exp(rng.uniform(low, high, len(chosen))).astype(np.float32)
     return crops, density
 
 
@@ -63,15 +69,16 @@ def on_the_way(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> 
 
 
 def between(confidence: Tensor, binary: Tensor, rng: np.random.Generator) -> Tensor:
-    """Masks for the inpainting network to learn on, by turns of four.
+    """Masks for the inpainting network to learn on, by turns of four, of which any may be first.
 
     Binary ones of the mask network; the same with known pixels of less confidence, or with more of them; those on the
     way from binary to soft; and, now and then, pixels at random.
     """
     shape = confidence.shape[1:]
     out = binary.clone()
+    first = int(rng.integers(4))
     for i in range(confidence.shape[0]):
-        turn, level = i % 4, float(rng.random())
+        turn, level = (first + i) % 4, float(rng.random())
         noise = torch.from_numpy(rng.random((2, *shape), dtype=np.float32)).to(confidence)
         drawn = (noise[0] < confidence[i].mean()).to(confidence)
         if turn == 1:

@@ -9,7 +9,8 @@
 how the learning rate goes, says `dinp.models.training.run`: weights.npz is in the form that the package ships.
 
 The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
-the teacher's tree, each level with the same weight. Imitation is ahead of a
+the teacher's tree, each level with the same weight. Crops of masks are seen in several sizes, see
+`dinp.models.training.sizes`. Imitation is ahead of a
 surrogate from 5 % on (models/weights/mask.md).
 A lighter tree network is distilled from the shipped one: in a share of the steps it imitates that one's answers for
 enlarged pictures, see `dinp.models.training.enlarged`.
@@ -29,6 +30,7 @@ from dinp.models.training import data, enlarged
 from dinp.models.training.imitation_losses import LOSSES, base_rate
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run, check_beginning, place_and_precision
+from dinp.models.training.sizes import framed
 from dinp.models.weights.files import read_weights
 from dinp.models.weights.hub import NETWORKS, load_network
 
@@ -149,8 +151,12 @@ def train(
 
     def one_step(_: float, rate: float) -> float:
         planes, density, labels = data.to_tensors(*next(drawn), place)
+        margins = []
+        if kind == "mask":
+            (planes, density, _, labels), *margins = framed(planes, density, [], labels, run.rng)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
-            loss, _ = LOSSES[kind](run.model, planes.contiguous(memory_format=torch.channels_last), density, labels)
+            planes = planes.contiguous(memory_format=torch.channels_last)
+            loss, _ = LOSSES[kind](run.model, planes, density, labels, *margins)
         run.update(loss, rate)
         return loss.detach().item()
 

@@ -24,11 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dinp.errors import DinpError
-from dinp.models.networks.mask import MaskNetwork, inner
+from dinp.models.networks.mask import NO_MARGINS, Margins, MaskNetwork, inner
 from dinp.models.training import data
 from dinp.models.training.passes_data import Staged, draw
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run, check_beginning, place_and_precision, replace, save_averaged
+from dinp.models.training.sizes import framed
 from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.mask_model import load_mask_model
@@ -36,8 +37,6 @@ from dinp.models.weights.mask_model import load_mask_model
 BATCH = 8
 VALIDATION_BATCHES = 8
 WARM_UP = 40  # steps: nearly all weights are trained already
-SHORTER, WIDER = (6, 8, 10), (2, 4, 6, 8)  # twelfths of a crop's side: windows of it, margins around it
-OTHER_SIZES = 0.35  # of the steps see windows, and as many margins
 REFERENCE = 0.04  # missing points per pixel of which the loss is the cross-entropy per pixel
 
 
@@ -48,7 +47,7 @@ def passes_loss(
     placed: Tensor,
     missing: Tensor,
     told: Tensor | None = None,
-    margin: int = 0,
+    margins: Margins = NO_MARGINS,
 ) -> tuple[Tensor, Tensor]:
     """The loss, and the cross-entropy in nats a missing point of the first pass and of the later ones.
 
@@ -56,16 +55,17 @@ def passes_loss(
     ----------
     network : MaskNetwork
         With passes.
-    planes, density : (B, 1, n, n) and (B,) float tensors
-    placed, missing : (B, n, n) float tensors
+    planes, density : (B, 1, H, W) and (B,) float tensors
+    placed, missing : (B, H, W) and (B, h, w) float tensors
         1 where a point is, or is to be.
-    told : (B, n, n) float tensor, optional
+    told : (B, h, w) float tensor, optional
         What is to be answered instead of `missing`.
-    margin : int
-        Pixels at each side of planes and of what is placed that are only seen; n is without them in the others.
+    margins : 4 ints
+        Pixels around planes and around what is placed that are only seen, as for the network; the others are without
+        them.
     """
-    confidence = network(planes, density, placed[:, None], margin).clamp(1e-7, 1 - 1e-7)[:, 0]
-    placed = inner(placed, margin)
+    confidence = network(planes, density, placed[:, None], margins).clamp(1e-7, 1 - 1e-7)[:, 0]
+    placed = inner(placed, margins)
     wanted = missing if told is None else told
     with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
         entropy = functional.binary_cross_entropy(confidence, wanted, reduction="none")
@@ -76,42 +76,6 @@ def passes_loss(
     later = placed.amax(dim=(1, 2)) > 0
     each = (entropy / points).detach()
     return loss, torch.stack([(each * part).sum() / part.sum().clamp_min(1) for part in (~later, later)])
-
-
-def framed(
-    planes: Tensor, density: Tensor, placed: Tensor, missing: Tensor, rng: np.random.Generator
-) -> tuple[tuple[Tensor, ...], int]:
-    """Windows of crops, or crops and what is mirrored around them, and the margin: so that no size is learned.
-
-    A border says where a pixel lies in crops of one size, and a network that has seen one size only relies on it: its
-    masks of pictures of other sizes are worse by 1 dB and more.
-
-    Parameters
-    ----------
-    planes, density, placed, missing
-        As for `passes_loss`, of crops of side n.
-    rng : numpy Generator
-
-    Returns
-    -------
-    planes (B, 1, n + 2 m, n + 2 m), densities (B,), placed (B, n + 2 m, n + 2 m), missing (B, n, n), of a smaller n for
-    windows, whose densities are their own; and m, the margin in pixels, 0 for windows
-    """
-    side = planes.shape[-1]
-    kind = rng.random()
-    if kind < OTHER_SIZES:
-        n = side * int(rng.choice(SHORTER)) // 12
-        y, x = rng.integers(side - n + 1, size=2)
-        window = np.s_[..., y : y + n, x : x + n]
-        parts = placed[window], missing[window]
-        points = sum(part.sum(dim=(1, 2)) for part in parts)
-        return (planes[window], points.clamp_min(1) / (n * n), *parts), 0
-    if kind < 2 * OTHER_SIZES:
-        margin = side * int(rng.choice(WIDER)) // 12
-        around = [margin] * 4
-        seen = functional.pad(planes, around, mode="reflect")
-        return (seen, density, functional.pad(placed[:, None], around, mode="reflect")[:, 0], missing), margin
-    return (planes, density, placed, missing), 0
 
 
 def begun(start: Path | None) -> MaskNetwork:
@@ -215,16 +179,16 @@ def train(
     teacher = load_network("mask", origin).to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
-        (planes, *others), margin = framed(*_tensors(next(drawn), place), run.rng)
+        *batch, placed, missing = _tensors(next(drawn), place)
+        (planes, density, (placed,), (missing,)), margins = framed(*batch, [placed], [missing], run.rng)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             planes = planes.contiguous(memory_format=torch.channels_last)
             told = None
             if teacher is not None:
-                density, placed, missing = others
                 with torch.no_grad():
-                    answer = teacher(planes, density, placed[:, None], margin)[:, 0]
+                    answer = teacher(planes, density, placed[:, None], margins)[:, 0]
                     told = distil * answer + (1 - distil) * missing
-            loss, _ = passes_loss(run.model, planes, *others, told, margin)
+            loss, _ = passes_loss(run.model, planes, density, placed, missing, told, margins)
         run.update(loss, rate)
         return loss.detach().item()
 

@@ -98,7 +98,7 @@ def train(
         parameters=sum(p.numel() for p in run.network.parameters()),
         seed=seed,
         batch=surrogate_batches.BATCH * world_size(),
-        crop=surrogate_batches.CROP,
+        crops=[surrogate_batches.CROP * quarters // 4 for quarters in surrogate_batches.QUARTERS],
         pictures=len(planes),
         start=start and start.name,
         peak=peak,

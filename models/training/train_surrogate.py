@@ -12,8 +12,7 @@ folder `--out` receives
     inpainting.npz   the weights of the inpainting network
 
 both as they were when the masks were best on tuning pictures, after tonal optimisation, of all that the run measured:
-the loss goes on falling when
-they no longer become better, since the networks come to rely on the borders of crops, which are of one size.
+the loss goes on falling when they no longer become better.
 
 Each step draws crops and densities, then updates the two in turn, the inpainting network first; in the first steps it
 alone. It sees the masks of the moment, binarised and not, and some between: a gradient with respect to confidences is
@@ -146,7 +145,7 @@ def train(
         parameters=[sum(p.numel() for p in network.parameters()) for network in run.networks.values()],
         seed=seed,
         batch=surrogate_batches.BATCH * world_size(),
-        crop=surrogate_batches.CROP,
+        crops=[surrogate_batches.CROP * quarters // 4 for quarters in surrogate_batches.QUARTERS],
         pictures=len(planes),
         start=start and [path.name for path in start],
         corrected=corrected,

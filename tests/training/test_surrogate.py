@@ -160,8 +160,9 @@ def test_samples_that_cannot_be_drawn_are_refused(confidence, image, density, n)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, camera):
-    """Parts of one picture, to train on and to validate; smaller crops, batches and a shorter lead."""
+    """Parts of one picture, to train on and to validate; smaller crops of one size, batches and a shorter lead."""
     monkeypatch.setattr(surrogate_batches, "CROP", 64)
+    monkeypatch.setattr(surrogate_batches, "QUARTERS", (4,))
     monkeypatch.setattr(surrogate_batches, "BATCH", 4)
     monkeypatch.setattr(train_surrogate, "LEAD", 15)
     monkeypatch.setattr(run, "WARM_UP", 20)
@@ -181,9 +182,9 @@ def command(folder, out, *more):
 def test_joint_training_teaches_the_surrogate_to_inpaint_and_the_mask_network_to_choose(folder, camera, monkeypatch):
     monkeypatch.setattr(surrogate_validation, "DENSITIES", (0.1,))
     assert command(folder, "run", "--steps", "10", "--seed", "3") == 0
-    assert command(folder, "run", "--steps", "80", "--seed", "3", "--resume") == 0
+    assert command(folder, "run", "--steps", "100", "--seed", "3", "--resume") == 0
     curve = json.loads((folder / "run/curve.json").read_text())
-    assert [row["step"] for row in curve["curve"]] == [10, 80]
+    assert [row["step"] for row in curve["curve"]] == [10, 100]
     assert curve["curve"][1]["inpainting"] < curve["curve"][0]["inpainting"] - 1
 
     plane = camera[100:200, 330:480]  # not trained on

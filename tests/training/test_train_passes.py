@@ -10,7 +10,7 @@ from test_models_data import make_folder
 
 from dinp.errors import DinpError
 from dinp.models.masks.learned import learned_mask
-from dinp.models.networks.mask import MaskNetwork, inner
+from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data, mask_shrink, passes_data, train_passes
 from dinp.models.training.passes_data import NEVER, STAGES, Staged, matched, parted
 from dinp.models.weights.hub import load_network, save_weights
@@ -127,45 +127,22 @@ def test_the_loss_tells_right_answers_from_wrong_ones():
     assert right < wrong
 
 
-def test_crops_are_seen_in_several_sizes_with_their_own_densities():
-    rng = np.random.default_rng(0)
-    planes, density = torch.rand(2, 1, 96, 96) * 255, torch.tensor([0.1, 0.2])
-    parts = torch.rand(2, 96, 96)
-    placed, missing = (parts < 0.05).float(), (parts > 0.9).float()
-    planes = planes.where(parts[:, None] <= 0.9, 300.0)  # where points are missing
-    sizes = set()
-    for _ in range(60):
-        (seen, wanted, known, others), margin = train_passes.framed(planes, density, placed, missing, rng)
-        n = seen.shape[-1]
-        assert (known.shape[-1], others.shape[-1]) == (n, n - 2 * margin)
-        sizes.add((n, margin))
-        if margin:
-            torch.testing.assert_close(inner(seen, margin), planes)
-            torch.testing.assert_close(inner(known, margin), placed)
-            torch.testing.assert_close(wanted, density)
-            torch.testing.assert_close(seen[..., margin - 1, :], seen[..., margin + 1, :])  # mirrored
-        torch.testing.assert_close((inner(seen, margin)[:, 0] == 300).float(), others)
-        if n < 96:
-            torch.testing.assert_close(wanted, (known + others).mean(dim=(1, 2)))
-    assert sizes == {(96, 0), (48, 0), (64, 0), (80, 0), (128, 16), (160, 32), (192, 48), (224, 64)}
-
-
 def test_a_margin_is_seen_and_not_judged():
     network = train_passes.begun(None).eval()
     plane, density, placed = torch.rand(1, 1, 96, 96) * 255, torch.tensor([0.1]), torch.zeros(1, 96, 96)
     placed[:, :16] = 1  # in the margin only
     with torch.inference_mode():
-        found = network(plane, density, placed[:, None], 16)
-        assert found.shape == (1, 1, 64, 64)
+        found = network(plane, density, placed[:, None], (16, 8, 16, 16))
+        assert found.shape == (1, 1, 64, 72)
         assert found.mean().item() == pytest.approx(0.1, rel=1e-3)
-        other = network(plane, density, torch.zeros(1, 1, 96, 96), 16)
+        other = network(plane, density, torch.zeros(1, 1, 96, 96), (16, 8, 16, 16))
         assert (found - other).abs().max() > 0.01
-        missing = torch.zeros(1, 64, 64)
+        missing = torch.zeros(1, 64, 72)
         missing[:, 30:34, 30:34] = 1
-        loss, (first, later) = train_passes.passes_loss(network, plane, density, placed, missing, margin=16)
+        loss, (first, later) = train_passes.passes_loss(network, plane, density, placed, missing, None, (16, 8, 16, 16))
     entropy = torch.nn.functional.binary_cross_entropy(found[:, 0], missing, reduction="sum")
     torch.testing.assert_close(first, entropy / 16, rtol=1e-3, atol=0)  # what is placed in the margin is not counted
-    torch.testing.assert_close(loss, entropy / 64**2 * (0.04 * 64**2 / 16) ** 0.5, rtol=1e-3, atol=0)
+    torch.testing.assert_close(loss, entropy / (64 * 72) * (0.04 * 64 * 72 / 16) ** 0.5, rtol=1e-3, atol=0)
     assert later == 0
 
 
