@@ -6,6 +6,7 @@
     dinp bench masks plot masks.json --out FOLDER
     dinp bench masks seconds --data DATA --out seconds.json [--readme README.md]
     dinp bench masks limits --data DATA --out limits.json [--weights WEIGHTS] [--readme README.md]
+    dinp bench masks sizes --data DATA --out sizes.json [--weights WEIGHTS] [--readme README.md]
 
 For each picture of `DATA/report/bsds_test` (or another folder, `--set`), grey and cut to its central 256 x 256 pixels
 (`--size 0`: whole): the PSNR of the inpainted picture, with the original values at the mask (plain) and after tonal
@@ -13,6 +14,7 @@ optimisation. A run that was stopped is continued by the same command: what the 
 is left out, except the methods named with `--again`.
 """
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,7 +27,7 @@ from dinp.errors import DinpError
 from dinp.pictures.files import check_folder
 
 MARKER, CLAIMS_MARKER, SECONDS_MARKER = "<!-- masks -->", "<!-- mask claims -->", "<!-- mask seconds -->"
-LIMITS_MARKER = "<!-- mask limits -->"
+LIMITS_MARKER, SIZES_MARKER = "<!-- mask limits -->", "<!-- mask sizes -->"
 TUNING = "tune/cid22"
 
 _result = click.argument("result", type=PATH)
@@ -159,3 +161,34 @@ def limits(data: Path, out: Path, weights: Path | None, pictures: int, readme: P
         for row in limiting.measured(pictures_in(data / TUNING)[:pictures], own, load_mask_model()):
             keep_row(out, rows, {"own": source.name, "other": "mask.npz"} | row)
     tell_table(limiting.limits_table(rows), readme, LIMITS_MARKER)
+
+
+@masks.command()
+@click.option("--data", type=PATH, required=True, metavar="FOLDER", help=f"Folder with {TUNING}.")
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Of another mask network, which alone is measured then.")
+@click.option("--pictures", type=click.IntRange(min=1), default=8, show_default=True, help="So many, evenly chosen.")
+@click.option("--sizes", type=Listed(click.IntRange(min=16)), help="Sides of the central crops.")
+@click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {SIZES_MARKER} and {END}.")
+def sizes(
+    data: Path, out: Path, weights: Path | None, pictures: int, sizes: tuple[int, ...] | None, readme: Path | None
+) -> None:
+    """Compare learned masks with searched ones in several sizes; on tuning pictures."""
+    from dinp.benchmarks.masks import sizes as sizing
+    from dinp.benchmarks.masks.measuring import METHODS, one_thread, pictures_in
+    from dinp.benchmarks.result_files import keep_row
+    from dinp.models.masks.learned import PASSES, learned_mask
+    from dinp.models.weights.mask_model import load_mask_model
+    from dinp.pictures.files import check_output
+
+    check_output(str(out), force=True)
+    methods = {name: METHODS[name] for name in sizing.COMPARED}
+    if weights is not None:
+        model = load_mask_model(weights)
+        passes = {"learned": PASSES, "learned, one pass": 1} if model.passes else {"learned, one pass": 1}
+        methods = {name: partial(learned_mask, model=model, passes=count) for name, count in passes.items()}
+    rows: list[dict] = []
+    with one_thread():
+        for row in sizing.measured(sizing.evenly(pictures_in(data / TUNING), pictures), methods, sizes or sizing.SIZES):
+            keep_row(out, rows, row if weights is None else {"weights": weights.name} | row)
+    tell_table(sizing.sizes_table(rows), readme, SIZES_MARKER)

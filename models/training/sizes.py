@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dinp.models.networks.mask import NO_MARGINS, Margins
 
-WINDOWS, MARGINS = (4, 6, 8, 10), (0, 2, 4, 8)  # twelfths of a crop's side: windows of it, margins around it
+WINDOWS, MARGINS = (2, 4, 6, 8, 10), (0, 2, 4, 8)  # twelfths of a crop's side: windows of it, margins around it
 OTHER_SIZES = 0.35  # of the steps see windows, and as many margins
 
 

@@ -10,10 +10,11 @@ from conftest import dinp_command
 from PIL import Image
 from scipy.ndimage import maximum_filter
 
-from dinp.benchmarks.masks import limits, seconds
+from dinp.benchmarks.masks import limits, seconds, sizes
 from dinp.benchmarks.masks import measuring as masks
 from dinp.models.masks import report as mask_report
 from dinp.models.masks.analytic import random_mask
+from dinp.models.weights import files
 
 
 @pytest.fixture
@@ -271,3 +272,27 @@ def test_what_limits_a_network_is_told_beside_the_shipped_one(folder):
     assert {row["density"] for row in rows} == set(limits.DENSITIES)
     assert all(row["pictures"] == 2 and 10 < row["tonal_psnr"] < 100 for row in rows)
     assert "| own |" in readme.read_text()
+
+
+def test_masks_are_compared_in_several_sizes(folder):
+    pictures = folder / "tune" / "cid22"
+    pictures.parent.mkdir()
+    (folder / "report" / "bsds_test").rename(pictures)
+    readme, out = folder / "README.md", folder / "sizes.json"
+    readme.write_text("<!-- mask sizes --> old <!-- end -->")
+    arguments = ["--data", folder, "--out", out, "--pictures", 2, "--sizes", "24,32", "--readme", readme]
+    assert dinp_command("bench", "masks", "sizes", *arguments) == 0
+    rows = {(row["size"], row["density"], row["method"]): row for row in json.loads(out.read_text())["rows"]}
+    assert rows.keys() == {(a, b, c) for a in (24, 32) for b in masks.DENSITIES for c in sizes.COMPARED}
+    planes = [masks.central_crop(pictures / name, 24) for name in ("0.png", "2.png")]  # evenly chosen
+    own, other = (
+        np.mean([masks.measure(plane, masks.METHODS[name](plane, 0.1, seed))[1] for seed, plane in enumerate(planes)])
+        for name in ("learned", sizes.OVER)
+    )
+    row = rows[24, 0.1, "learned"]
+    assert (row["tonal_psnr"], row["tonal_db"]) == (pytest.approx(own, abs=1e-3), pytest.approx(own - other, abs=2e-3))
+    assert "| learned | 24x24 |" in readme.read_text()
+    weights = files.shipped("surrogate.npz")
+    assert dinp_command("bench", "masks", "sizes", *arguments[:-2], "--weights", weights) == 0
+    again = json.loads(out.read_text())["rows"]
+    assert {(row["weights"], row["method"]) for row in again} == {("surrogate.npz", "learned, one pass")}
