@@ -91,7 +91,7 @@ def begun(start: Path | None) -> MaskNetwork:
 def validate(run: Run, batches: Sequence[tuple[Tensor, ...]]) -> list[float]:
     """Of the averaged weights: the mean loss, and nats a missing point of the first pass and of later ones.
 
-    Of whole crops: says nothing of other sizes.
+    Each batch is what `passes_loss` takes after the network.
     """
     network = run.averaged()
     with torch.inference_mode():
@@ -175,12 +175,12 @@ def train(
     fixed = np.random.default_rng(0)
     held = Staged(held_out, first)
     validation = [_tensors(draw(held, BATCH, fixed), place) for _ in range(VALIDATION_BATCHES)]
+    other_sizes = [_framed(batch, fixed) for batch in validation]
     drawn = run.batches(partial(draw, staged, BATCH))
     teacher = load_network("mask", origin).to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
-        *batch, placed, missing = _tensors(next(drawn), place)
-        (planes, density, (placed,), (missing,)), margins = framed(*batch, [placed], [missing], run.rng)
+        planes, density, placed, missing, _, margins = _framed(_tensors(next(drawn), place), run.rng)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             planes = planes.contiguous(memory_format=torch.channels_last)
             told = None
@@ -194,7 +194,9 @@ def train(
 
     def measure(recent: list[float]) -> dict:
         valid, *parts = validate(run, validation)
-        return {"train": round(float(np.mean(recent)), 5), "valid": valid, "valid_parts": parts}
+        other, *_ = validate(run, other_sizes)
+        row = {"train": round(float(np.mean(recent)), 5), "valid": valid, "valid_parts": parts}
+        return row | {"valid_other_sizes": other}
 
     return run.follow(
         one_step, measure, out, settings, minutes=minutes, steps=steps, peak=peak, every=every, warm=WARM_UP
@@ -206,3 +208,12 @@ def _tensors(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     planes, density, (placed, missing) = data.to_tensors(*batch, device)
     return planes, density, placed, missing
+
+
+def _framed(
+    batch: tuple[Tensor, ...], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor, None, Margins]:
+    """What `passes_loss` takes, of a batch that may be seen in another size, see `dinp.models.training.sizes`."""
+    planes, density, placed, missing = batch
+    (planes, density, (placed,), (missing,)), margins = framed(planes, density, [placed], [missing], rng)
+    return planes, density, placed, missing, None, margins

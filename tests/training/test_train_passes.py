@@ -65,7 +65,9 @@ def test_a_run_begins_as_the_network_of_one_pass_and_learns(folder, optimiser):
     arguments = ["train", "mask-passes", labels, "--data", folder, "--out", out, "--steps", 12, "--limit", 4]
     assert dinp_command(*arguments, "--peak", 0.5, "--optimiser", optimiser) == 0
     curve = json.loads((out / "curve.json").read_text())
-    assert (curve["step"], len(curve["curve"][-1]["valid_parts"])) == (12, 2)
+    last = curve["curve"][-1]
+    assert (curve["step"], len(last["valid_parts"])) == (12, 2)
+    assert last["valid_other_sizes"] != last["valid"]
     model = load_mask_model(out / "weights.npz")
     assert np.count_nonzero(learned_mask(np.eye(40) * 90, 0.1, passes=3, model=model)) == 160
     begun = train_passes.begun(None)
@@ -164,6 +166,7 @@ def test_a_resumed_run_places_the_points_of_the_network_that_it_began_with(folde
     start.unlink()
     train_passes.train(folder, [labels], out, steps=2, limit=4, resume=True)
     assert seen == 4 * [0.0]
+    assert json.loads((out / "curve.json").read_text())["start"] == "start.npz"
     assert np.ptp(load_mask_model(out / "weights.npz")(np.eye(32) * 90, 0.1)) > 0
     (out / "known.npz").unlink()
     with pytest.raises(DinpError, match="is missing: copy the weights"):
