@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from dinp.benchmarks.masks.measuring import central_crop, measure
 from dinp.benchmarks.readme import markdown_table
 from dinp.models.masks.binarise import binarise, repaired
-from dinp.models.masks.learned import EVEN_ONE_PASS
+from dinp.models.masks.learned import EVEN_ONE_PASS, evened
 from dinp.models.weights.mask_model import MaskModel
 
 DENSITIES = (0.02, 0.05, 0.1)
@@ -60,7 +60,7 @@ def masks_of(plane: np.ndarray, density: float, one: MaskModel, other: MaskModel
     first, second = (np.asarray(network(plane, density), dtype=np.float64) for network in (one, other))
 
     def points(confidence: np.ndarray) -> np.ndarray:
-        return binarise(confidence + EVEN_ONE_PASS * confidence.mean(), density=density)
+        return binarise(evened(confidence, EVEN_ONE_PASS), density=density)
 
     own = points(first)
     return {

@@ -82,12 +82,17 @@ def learned_mask(
 
 def missing(confidence: np.ndarray, placed: np.ndarray, points: int, even: float = EVEN) -> np.ndarray:
     """What a pass places points by: confidences (H, W) float64 whose sum is the number of points, 0 where some are."""
-    c = confidence.astype(np.float64)
-    c += even * c.mean()
+    c = evened(confidence, even)
     c[placed] = 0
     c = scaled(c, points)
     c[placed] = 0  # not even a tie
     return c
+
+
+def evened(confidence: np.ndarray, even: float) -> np.ndarray:
+    """Confidences (H, W), float64, with so much of their mean added to all of them."""
+    c = confidence.astype(np.float64)
+    return c + even * c.mean()
 
 
 def learned_mask_of_one_pass(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:

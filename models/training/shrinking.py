@@ -89,3 +89,16 @@ class Shrinking:
         self.copy(to.second, f"{name}.second", channels, chosen)
         if len(chosen) < inside.shape[1]:
             fit(to.second, inside[:, chosen], self.seen[f"{name}.second"][1][:, channels])
+
+
+def shrunk(large: nn.Module, *given: Tensor | None, **config: object) -> tuple[nn.Module, Shrinking]:
+    """A network with other channels inside the blocks of its trunk, nowhere more, and the larger one as it was run.
+
+    Layers whose input is no longer what it was are still to be fitted. `given` is what the networks take.
+    """
+    small = type(large)(**large.config | config).eval()
+    larger = Shrinking(large)
+    larger.hand_on(small)
+    large(*given)
+    larger.copy_blocks(small.trunk)
+    return small, larger
