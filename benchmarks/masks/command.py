@@ -14,7 +14,6 @@ optimisation. A run that was stopped is continued by the same command: what the 
 is left out, except the methods named with `--again`.
 """
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -166,29 +165,31 @@ def limits(data: Path, out: Path, weights: Path | None, pictures: int, readme: P
 @masks.command()
 @click.option("--data", type=PATH, required=True, metavar="FOLDER", help=f"Folder with {TUNING}.")
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="JSON file for the results; replaced.")
-@click.option("--weights", type=PATH, metavar="FILE", help="Of another mask network, which alone is measured then.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Measure this mask network instead of the shipped ones.")
 @click.option("--pictures", type=click.IntRange(min=1), default=8, show_default=True, help="So many, evenly chosen.")
-@click.option("--sizes", type=Listed(click.IntRange(min=16)), help="Sides of the central crops.")
+@click.option(
+    "--sizes",
+    "sides",
+    type=Listed(click.IntRange(min=16)),
+    default="64,96,128,192,256,384,512",
+    show_default=True,
+    help="Sides of the central crops.",
+)
 @click.option("--readme", type=PATH, metavar="FILE", help=f"Write into this file, between {SIZES_MARKER} and {END}.")
 def sizes(
-    data: Path, out: Path, weights: Path | None, pictures: int, sizes: tuple[int, ...] | None, readme: Path | None
+    data: Path, out: Path, weights: Path | None, pictures: int, sides: tuple[int, ...], readme: Path | None
 ) -> None:
     """Compare learned masks with searched ones in several sizes; on tuning pictures."""
     from dinp.benchmarks.masks import sizes as sizing
-    from dinp.benchmarks.masks.measuring import METHODS, one_thread, pictures_in
+    from dinp.benchmarks.masks.measuring import one_thread, pictures_in
     from dinp.benchmarks.result_files import keep_row
-    from dinp.models.masks.learned import PASSES, learned_mask
-    from dinp.models.weights.mask_model import load_mask_model
     from dinp.pictures.files import check_output
 
     check_output(str(out), force=True)
-    methods = {name: METHODS[name] for name in sizing.COMPARED}
-    if weights is not None:
-        model = load_mask_model(weights)
-        passes = {"learned": PASSES, "learned, one pass": 1} if model.passes else {"learned, one pass": 1}
-        methods = {name: partial(learned_mask, model=model, passes=count) for name, count in passes.items()}
+    methods = sizing.compared(weights)
+    paths = sizing.evenly(pictures_in(data / TUNING), pictures)
     rows: list[dict] = []
     with one_thread():
-        for row in sizing.measured(sizing.evenly(pictures_in(data / TUNING), pictures), methods, sizes or sizing.SIZES):
-            keep_row(out, rows, row if weights is None else {"weights": weights.name} | row)
+        for row in sizing.measured(paths, methods, sides):
+            keep_row(out, rows, row)
     tell_table(sizing.sizes_table(rows), readme, SIZES_MARKER)

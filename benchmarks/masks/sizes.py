@@ -1,20 +1,38 @@
 """How masks of a network compare with searched ones in pictures of several sizes.
 
 A network that was trained on crops of one size comes to rely on their borders: its masks are then worse in every other
-size. Searched masks depend on no size, so what they are behind or ahead by should be nearly the same in all.
+size. Searched masks depend on no size, so what a network's are behind or ahead by should be nearly the same in all.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dinp.benchmarks.masks.measuring import DENSITIES, METHODS, MaskMethod, central_crop, measure
 from dinp.benchmarks.readme import markdown_table
+from dinp.errors import DinpError
+from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise
+from dinp.models.masks.learned import PASSES, learned_mask
+from dinp.models.weights.mask_model import load_mask_model
 
-SIZES = (64, 96, 128, 192, 256, 384, 512)
 OVER = "densification + exchange"
 COMPARED = ("learned", "learned, one pass", "learned with a surrogate")
+
+
+def compared(weights: Path | None = None) -> dict[str, MaskMethod]:
+    """The learned methods by name; with a file of weights, the ways to binarise that network's confidences."""
+    if weights is None:
+        return {name: METHODS[name] for name in COMPARED}
+    model, name = load_mask_model(weights), weights.name
+
+    def diffused(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
+        return binarise(model(image, density), density=density, seed=seed, method=ERROR_DIFFUSION)
+
+    methods = {f"{name}, {PASSES} passes": partial(learned_mask, model=model)} if model.passes else {}
+    one_pass = partial(learned_mask, model=model, passes=1)
+    return {**methods, f"{name}, one pass": one_pass, f"{name}, error diffusion": diffused}
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:
@@ -25,7 +43,7 @@ def evenly(paths: Sequence[Path], count: int) -> list[Path]:
 def measured(
     paths: Sequence[Path],
     methods: dict[str, MaskMethod],
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int],
     densities: Sequence[float] = DENSITIES,
 ) -> Iterator[dict]:
     """A row for each size, density and method: mean PSNR in dB after tonal optimisation, and what it is over `OVER`.
@@ -39,7 +57,15 @@ def measured(
     sizes : sequence of int
         Sides of the centres, pixels.
     densities : sequence of float
+
+    Raises
+    ------
+    DinpError
+        A picture is smaller than the largest centre.
     """
+    for path in paths:
+        if min(central_crop(path, max(sizes)).shape) < max(sizes):
+            raise DinpError(f"{path} is smaller than {max(sizes)} x {max(sizes)} pixels: give smaller --sizes")
     for size in sizes:
         planes = [central_crop(path, size) for path in paths]
         for density in densities:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dinp.models.networks.mask import NO_MARGINS, Margins, exact_mean, inner
+from dinp.models.networks.mask import NO_MARGINS, Margins
 from dinp.models.training import data
 
 
@@ -18,8 +18,7 @@ def mask_imitation_loss(
 
     Planes (B, 1, H, W) may have margins, as `MaskNetwork.forward` takes them, that the label (B, h, w) has not.
     """
-    logits = inner(network.logits(planes, density), margins)
-    confidence = exact_mean(logits, density)[:, 0].clamp(1e-7, 1 - 1e-7)
+    confidence = network(planes, density, None, margins)[:, 0].clamp(1e-7, 1 - 1e-7)
     with torch.autocast(planes.device.type, enabled=False):  # which has no half precision
         loss = functional.binary_cross_entropy(confidence, labels[0])
     return loss, loss.detach()[None]

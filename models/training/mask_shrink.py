@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import enlarged
-from dinp.models.training.shrinking import fit, shrunk
+from dinp.models.training.shrinking import begun_smaller, fit
 from dinp.models.weights.hub import load_network, save_weights
 
 SIDE = 192  # of a crop, pixels
@@ -36,7 +36,7 @@ def shrink(large: MaskNetwork, planes: Tensor, density: Tensor, placed: Tensor |
     config
         `encode` and `decode`, see `MaskNetwork`.
     """
-    small, larger = shrunk(large, planes, density, placed, **config)
+    small, larger = begun_smaller(large, planes, density, placed, **config)
     if isinstance(small.trunk.decode[0], nn.Identity):  # the last layers make up for what it did
         fit(small.unfold, functional.relu(larger.seen["trunk.decode.0"][0]), larger.seen["unfold"][1])
     return small

@@ -17,7 +17,6 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -83,8 +82,8 @@ class Run:
         Writes the weights into the run's folder: (run, folder).
     step, seconds, curve
         Where the run is.
-    origin : str or list of str, optional
-        Files of the weights that a resumed run was begun with, as its curve.json says.
+    begun_with : str or list of str, optional
+        Files of the weights that a resumed run was begun with.
     """
 
     kind: str
@@ -95,7 +94,7 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     curve: list[dict] = field(default_factory=list)
-    origin: str | list[str] | None = None
+    begun_with: str | list[str] | None = None
 
     def __post_init__(self) -> None:
         self.average = AveragedModel(self.network, avg_fn=_moving_average)
@@ -164,6 +163,7 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "curve": self.curve,
+            "start": settings.get("start"),
         }
         replace(out / "checkpoint.pt", lambda path: torch.save(state, path))
         curve = {**settings, "step": self.step, "seconds": round(self.seconds, 1), "curve": self.curve}
@@ -241,8 +241,7 @@ class Run:
             raise DinpError(f"{path} belongs to a training with another optimiser") from error
         self.rng.bit_generator.state = state["rng"]
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
-        with suppress(OSError, ValueError, AttributeError):  # it says what was, and nothing depends on it
-            self.origin = json.loads((out / "curve.json").read_text()).get("start")
+        self.begun_with = state.get("start")
         if figure and self.curve and figure not in self.curve[0]:
             found = next(way for column, way in WAYS.items() if column in self.curve[0])
             raise DinpError(f"{path} belongs to a training {found}, not to one {WAYS[figure]}")
@@ -253,8 +252,9 @@ class Run:
 
     def settings(self, **own: object) -> dict:
         """What curve.json says of the run: the given, and what is known of every run."""
+        if "start" in own:
+            own["start"] = own["start"] or self.begun_with
         return own | {
-            "start": own.get("start") or self.origin,
             "device": self.device.type,
             "processes": world_size(),
             "threads": torch.get_num_threads(),

@@ -9,11 +9,13 @@ Y. He, X. Zhang, J. Sun: Channel Pruning for Accelerating Very Deep Neural Netwo
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Network = TypeVar("Network", bound=nn.Module)
 RIDGE = 1e-3  # of the mean energy of what is fitted with
 
 
@@ -91,7 +93,8 @@ class Shrinking:
             fit(to.second, inside[:, chosen], self.seen[f"{name}.second"][1][:, channels])
 
 
-def shrunk(large: nn.Module, *given: Tensor | None, **config: object) -> tuple[nn.Module, Shrinking]:
+@torch.no_grad()
+def begun_smaller(large: Network, *given: Tensor | None, **config: object) -> tuple[Network, Shrinking]:
     """A network with other channels inside the blocks of its trunk, nowhere more, and the larger one as it was run.
 
     Layers whose input is no longer what it was are still to be fitted. `given` is what the networks take.

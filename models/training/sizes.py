@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from dinp.models.networks.mask import NO_MARGINS, Margins
 
@@ -18,37 +17,56 @@ OTHER_SIZES = 0.35  # of the steps see windows, and as many margins
 
 
 def framed(
-    planes: Tensor, density: Tensor, seen: Sequence[Tensor], judged: Sequence[Tensor], rng: np.random.Generator
+    planes: Tensor,
+    density: Tensor,
+    told: Sequence[Tensor],
+    wanted: Sequence[Tensor],
+    rng: np.random.Generator,
+    share: float = OTHER_SIZES,
 ) -> tuple[tuple[Tensor, Tensor, list[Tensor], list[Tensor]], Margins]:
     """Windows of crops, or crops and what is mirrored around them, or crops as they are.
-
-    A label is that of a crop with reflecting boundaries, so it is right in what is mirrored around it, too.
 
     Parameters
     ----------
     planes, density : (B, 1, n, n) and (B,) float tensors
-    seen, judged : lists of (B, n, n) float tensors
+    told, wanted : lists of (B, n, n) float tensors
         Points of masks, 1 where one is: those that a network is told, and those that it is to answer. The density is
         that of all together.
     rng : numpy Generator
+    share : float
+        How often it is windows, and how often mirrored surroundings; at most 0.5.
 
     Returns
     -------
-    planes (B, 1, H, W), densities (B,), seen (B, H, W), judged (B, h, w); and the margins that h and w are without
+    planes (B, 1, H, W), densities (B,), told (B, H, W), wanted (B, h, w); and the margins that h and w are without
         Of windows densities are their own, and there are no margins.
     """
     side = planes.shape[-1]
     kind = rng.random()
-    if kind < OTHER_SIZES:
-        height, width = (side * int(part) // 12 for part in rng.choice(WINDOWS, size=2))
+    if kind < share:
+        height, width = (side * int(twelfths) // 12 for twelfths in rng.choice(WINDOWS, size=2))
         y, x = rng.integers(side - height + 1), rng.integers(side - width + 1)
         window = np.s_[..., y : y + height, x : x + width]
-        seen, judged = ([points[window] for points in part] for part in (seen, judged))
-        points = torch.stack([part.sum(dim=(1, 2)) for part in (*seen, *judged)]).sum(dim=0)
-        return (planes[window], points.clamp_min(1) / (height * width), seen, judged), NO_MARGINS
-    if kind < 2 * OTHER_SIZES:
-        left, right, above, below = (side * int(part) // 12 for part in rng.choice(MARGINS, size=4))
+        told, wanted = ([mask[window] for mask in masks] for masks in (told, wanted))
+        count = torch.stack([mask.sum(dim=(1, 2)) for mask in (*told, *wanted)]).sum(dim=0)
+        return (planes[window], count.clamp_min(1) / (height * width), told, wanted), NO_MARGINS
+    if kind < 2 * share:
+        left, right, above, below = (side * int(twelfths) // 12 for twelfths in rng.choice(MARGINS, size=4))
         margins = (left, right, above, below)
-        around = functional.pad(torch.cat([planes, *(part[:, None] for part in seen)], dim=1), margins, mode="reflect")
-        return (around[:, :1], density, list(around[:, 1:].unbind(dim=1)), list(judged)), margins
-    return (planes, density, list(seen), list(judged)), NO_MARGINS
+        return (mirrored(planes, margins), density, [mirrored(mask, margins) for mask in told], list(wanted)), margins
+    return (planes, density, list(told), list(wanted)), NO_MARGINS
+
+
+def mirrored(field: Tensor, margins: Margins) -> Tensor:
+    """A field (..., H, W) with margins, in which it is mirrored at the outer edge of its border pixels.
+
+    So it goes on as the inpainting sees it, which reflects there: in a mirrored crop its solution, and with it the
+    optimal mask, stays what it was.
+    """
+    left, right, above, below = margins
+    height, width = field.shape[-2:]
+    rows, columns = (
+        torch.from_numpy(np.pad(np.arange(length), margin, mode="symmetric")).to(field.device)
+        for length, margin in ((height, (above, below)), (width, (left, right)))
+    )
+    return field[..., rows, :][..., columns]

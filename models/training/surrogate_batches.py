@@ -13,14 +13,12 @@ from dinp.models.masks.search import voronoi
 from dinp.models.training.data import dihedral, grey
 from dinp.models.training.restoration_data import pictures
 
-BATCH = 8
-CROP = 128
-QUARTERS = (2, 3, 4, 6, 8)  # of it: sides of the crops of a batch, which is of as many pixels as `BATCH` crops, nearly
+CROPS = {64: 32, 96: 14, 128: 8, 192: 4, 256: 2}  # sides, and how many of them are a batch: of as many pixels, nearly
 DENSITIES = (0.01, 0.15)
 
 
 def training_planes(data: Path, limit: int | None = None) -> list[np.ndarray]:
-    """The training pictures, or `limit` of them, that are as large as a crop, (H, W) uint8.
+    """The training pictures, or `limit` of them, that are as large as the smallest crop, (H, W) uint8.
 
     Raises
     ------
@@ -28,9 +26,9 @@ def training_planes(data: Path, limit: int | None = None) -> list[np.ndarray]:
         There are none.
     """
     planes = [grey(data / name) for name in pictures(data, "train", limit)]
-    planes = [plane for plane in planes if min(plane.shape) >= CROP]
+    planes = [plane for plane in planes if min(plane.shape) >= min(CROPS)]
     if not planes:
-        raise DinpError(f"no training picture is as large as a crop: {CROP} x {CROP} pixels")
+        raise DinpError(f"no training picture is as large as a crop: {min(CROPS)} x {min(CROPS)} pixels")
     return planes
 
 
@@ -39,9 +37,10 @@ def draw(planes: Sequence[np.ndarray], rng: np.random.Generator) -> tuple[np.nda
 
     A network that has only seen crops of one size relies on their borders.
     """
-    side = CROP * int(rng.choice(QUARTERS)) // 4
-    chosen = [planes[rng.integers(len(planes))] for _ in range(max(1, round(BATCH * CROP**2 / side**2)))]
-    side = min(side, *(length for plane in chosen for length in plane.shape))
+    largest = max(min(plane.shape) for plane in planes)
+    side = int(rng.choice([side for side in CROPS if side <= largest]))
+    large = [plane for plane in planes if min(plane.shape) >= side]
+    chosen = [large[rng.integers(len(large))] for _ in range(CROPS[side])]
     crops = np.empty((len(chosen), 1, side, side), dtype=np.float32)
     for crop, plane in zip(crops, chosen, strict=True):
         y, x = (rng.integers(length - side + 1) for length in plane.shape)

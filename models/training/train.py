@@ -9,9 +9,10 @@
 how the learning rate goes, says `dinp.models.training.run`: weights.npz is in the form that the package ships.
 
 The loss is the cross-entropy of the teacher's choices: for masks at every pixel, for trees at every cell that exists in
-the teacher's tree, each level with the same weight. Crops of masks are seen in several sizes, see
-`dinp.models.training.sizes`. Imitation is ahead of a
-surrogate from 5 % on (models/weights/mask.md).
+the teacher's tree, each level with the same weight. A mask network sees its crops in several sizes, see
+`dinp.models.training.sizes`; it is validated on whole crops only. Imitation is ahead of a surrogate from 5 % on
+(models/weights/mask.md).
+
 A lighter tree network is distilled from the shipped one: in a share of the steps it imitates that one's answers for
 enlarged pictures, see `dinp.models.training.enlarged`.
 """
@@ -151,12 +152,13 @@ def train(
 
     def one_step(_: float, rate: float) -> float:
         planes, density, labels = data.to_tensors(*next(drawn), place)
-        margins = []
+        seen = {}
         if kind == "mask":
-            (planes, density, _, labels), *margins = framed(planes, density, [], labels, run.rng)
+            (planes, density, _, labels), margins = framed(planes, density, [], labels, run.rng)
+            seen = {"margins": margins}
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             planes = planes.contiguous(memory_format=torch.channels_last)
-            loss, _ = LOSSES[kind](run.model, planes, density, labels, *margins)
+            loss, _ = LOSSES[kind](run.model, planes, density, labels, **seen)
         run.update(loss, rate)
         return loss.detach().item()
 

@@ -10,7 +10,8 @@ told, and `dinp.models.training.run` for what the folder receives; besides
                     one: what a resumed run goes on with
 
 The loss is the cross-entropy of the missing points, over the square root of their number: a sum over pixels would
-hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. A lighter
+hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. Crops are
+seen in several sizes, see `dinp.models.training.sizes`. A lighter
 network, which `dinp train mask-start` makes, learns from the shipped one's answers, too (`--distil`).
 """
 
@@ -29,7 +30,7 @@ from dinp.models.training import data
 from dinp.models.training.passes_data import Staged, draw
 from dinp.models.training.processes import launched, world_size
 from dinp.models.training.run import Run, check_beginning, place_and_precision, replace, save_averaged
-from dinp.models.training.sizes import framed
+from dinp.models.training.sizes import OTHER_SIZES, framed
 from dinp.models.weights.files import shipped
 from dinp.models.weights.hub import load_network
 from dinp.models.weights.mask_model import load_mask_model
@@ -46,8 +47,8 @@ def passes_loss(
     density: Tensor,
     placed: Tensor,
     missing: Tensor,
-    told: Tensor | None = None,
     margins: Margins = NO_MARGINS,
+    told: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The loss, and the cross-entropy in nats a missing point of the first pass and of the later ones.
 
@@ -58,11 +59,11 @@ def passes_loss(
     planes, density : (B, 1, H, W) and (B,) float tensors
     placed, missing : (B, H, W) and (B, h, w) float tensors
         1 where a point is, or is to be.
-    told : (B, h, w) float tensor, optional
-        What is to be answered instead of `missing`.
     margins : 4 ints
         Pixels around planes and around what is placed that are only seen, as for the network; the others are without
         them.
+    told : (B, h, w) float tensor, optional
+        What is to be answered instead of `missing`.
     """
     confidence = network(planes, density, placed[:, None], margins).clamp(1e-7, 1 - 1e-7)[:, 0]
     placed = inner(placed, margins)
@@ -88,7 +89,7 @@ def begun(start: Path | None) -> MaskNetwork:
     return new
 
 
-def validate(run: Run, batches: Sequence[tuple[Tensor, ...]]) -> list[float]:
+def validate(run: Run, batches: Sequence[tuple]) -> list[float]:
     """Of the averaged weights: the mean loss, and nats a missing point of the first pass and of later ones.
 
     Each batch is what `passes_loss` takes after the network.
@@ -169,18 +170,19 @@ def train(
         training_crops=len(training),
         validation_crops=len(held_out),
         bf16=bf16,
+        valid_other_sizes="as valid, of windows of the crops and of crops with mirrored surroundings",
         valid_parts=["nats a missing point, first pass", "nats a missing point, later passes"],
     )
     staged = Staged(training, first)
     fixed = np.random.default_rng(0)
     held = Staged(held_out, first)
     validation = [_tensors(draw(held, BATCH, fixed), place) for _ in range(VALIDATION_BATCHES)]
-    other_sizes = [_framed(batch, fixed) for batch in validation]
+    other_sizes = [_framed(batch, fixed, share=0.5) for batch in validation]
     drawn = run.batches(partial(draw, staged, BATCH))
     teacher = load_network("mask", origin).to(place, memory_format=torch.channels_last).eval() if distil else None
 
     def one_step(_: float, rate: float) -> float:
-        planes, density, placed, missing, _, margins = _framed(_tensors(next(drawn), place), run.rng)
+        planes, density, placed, missing, margins = _framed(_tensors(next(drawn), place), run.rng)
         with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             planes = planes.contiguous(memory_format=torch.channels_last)
             told = None
@@ -188,7 +190,7 @@ def train(
                 with torch.no_grad():
                     answer = teacher(planes, density, placed[:, None], margins)[:, 0]
                     told = distil * answer + (1 - distil) * missing
-            loss, _ = passes_loss(run.model, planes, density, placed, missing, told, margins)
+            loss, _ = passes_loss(run.model, planes, density, placed, missing, margins, told)
         run.update(loss, rate)
         return loss.detach().item()
 
@@ -211,9 +213,9 @@ def _tensors(
 
 
 def _framed(
-    batch: tuple[Tensor, ...], rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor, None, Margins]:
+    batch: tuple[Tensor, ...], rng: np.random.Generator, share: float = OTHER_SIZES
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Margins]:
     """What `passes_loss` takes, of a batch that may be seen in another size, see `dinp.models.training.sizes`."""
     planes, density, placed, missing = batch
-    (planes, density, (placed,), (missing,)), margins = framed(planes, density, [placed], [missing], rng)
-    return planes, density, placed, missing, None, margins
+    (planes, density, (placed,), (missing,)), margins = framed(planes, density, [placed], [missing], rng, share)
+    return planes, density, placed, missing, margins

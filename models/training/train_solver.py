@@ -8,7 +8,7 @@ train/cid22, and in tune/cid22 those of the validation. The folder `--out` recei
 `weights.npz`, as those of `dinp.models.training.train`; the curve holds losses, and PSNR on tuning pictures.
 
 Confidences enter the inpainting on the way from soft to binary, and known values corrected by the mean errors of their
-cells, both as `dinp.models.training.train_surrogate` explains, with the same loss.
+cells, both as `dinp.models.training.train_surrogate` explains, with the same loss and crops of the same sizes.
 """
 
 from functools import partial
@@ -97,8 +97,7 @@ def train(
         config=run.network.config,
         parameters=sum(p.numel() for p in run.network.parameters()),
         seed=seed,
-        batch=surrogate_batches.BATCH * world_size(),
-        crops=[surrogate_batches.CROP * quarters // 4 for quarters in surrogate_batches.QUARTERS],
+        crops={side: count * world_size() for side, count in surrogate_batches.CROPS.items()},
         pictures=len(planes),
         start=start and start.name,
         peak=peak,

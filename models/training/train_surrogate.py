@@ -14,9 +14,9 @@ folder `--out` receives
 both as they were when the masks were best on tuning pictures, after tonal optimisation, of all that the run measured:
 the loss goes on falling when they no longer become better.
 
-Each step draws crops and densities, then updates the two in turn, the inpainting network first; in the first steps it
-alone. It sees the masks of the moment, binarised and not, and some between: a gradient with respect to confidences is
-only worth something where confidences vary in training.
+Each step draws crops, of one of several sizes so that none is learned, and densities, then updates the two in turn, the
+inpainting network first; in the first steps it alone. It sees the masks of the moment, binarised and not, and some
+between: a gradient with respect to confidences is only worth something where confidences vary in training.
 
 The mask network's confidences c enter its loss as x = b + e (c - b), with b the binarised confidences, the gradient of
 c itself, and e drawn for each crop from 0 to 1. At e = 0 this is the straight-through gradient, which says where a
@@ -144,8 +144,7 @@ def train(
         config={"mask": run.networks["masks"].config, "inpainting": run.networks["inpainting"].config},
         parameters=[sum(p.numel() for p in network.parameters()) for network in run.networks.values()],
         seed=seed,
-        batch=surrogate_batches.BATCH * world_size(),
-        crops=[surrogate_batches.CROP * quarters // 4 for quarters in surrogate_batches.QUARTERS],
+        crops={side: count * world_size() for side, count in surrogate_batches.CROPS.items()},
         pictures=len(planes),
         start=start and [path.name for path in start],
         corrected=corrected,

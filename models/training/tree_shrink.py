@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from dinp.models.networks.tree import TreeNetwork
 from dinp.models.training import data, enlarged
-from dinp.models.training.shrinking import fit, shrunk
+from dinp.models.training.shrinking import begun_smaller, fit
 from dinp.models.weights.hub import load_network, save_weights
 
 SIDE = 256  # of a crop, pixels
@@ -35,7 +35,7 @@ def shrink(large: TreeNetwork, planes: Tensor, density: Tensor, **config: object
     config
         `encode` and `decode`, see `TreeNetwork`.
     """
-    small, larger = shrunk(large, planes, density, **config)
+    small, larger = begun_smaller(large, planes, density, **config)
     for level, block in enumerate(reversed(small.trunk.decode), 1):
         if isinstance(block, nn.Identity):  # the head makes up for what it did
             features = larger.seen[f"trunk.decode.{len(small.trunk.decode) - level}"][0]

@@ -274,7 +274,7 @@ def test_what_limits_a_network_is_told_beside_the_shipped_one(folder):
     assert "| own |" in readme.read_text()
 
 
-def test_masks_are_compared_in_several_sizes(folder):
+def test_masks_are_compared_in_several_sizes(folder, capsys):
     pictures = folder / "tune" / "cid22"
     pictures.parent.mkdir()
     (folder / "report" / "bsds_test").rename(pictures)
@@ -292,7 +292,14 @@ def test_masks_are_compared_in_several_sizes(folder):
     row = rows[24, 0.1, "learned"]
     assert (row["tonal_psnr"], row["tonal_db"]) == (pytest.approx(own, abs=1e-3), pytest.approx(own - other, abs=2e-3))
     assert "| learned | 24x24 |" in readme.read_text()
-    weights = files.shipped("surrogate.npz")
-    assert dinp_command("bench", "masks", "sizes", *arguments[:-2], "--weights", weights) == 0
-    again = json.loads(out.read_text())["rows"]
-    assert {(row["weights"], row["method"]) for row in again} == {("surrogate.npz", "learned, one pass")}
+    ways = {"mask.npz, 4 passes": "learned", "mask.npz, one pass": "learned, one pass"}
+    ways |= {"surrogate.npz, error diffusion": "learned with a surrogate"}
+    for name in ("mask.npz", "surrogate.npz"):
+        more = ["--weights", files.shipped(name), "--sizes", "24"]
+        assert dinp_command("bench", "masks", "sizes", *arguments[:6], *more) == 0
+        for row in json.loads(out.read_text())["rows"]:
+            if same := ways.pop(row["method"], None) if row["density"] == 0.1 else None:
+                assert row["tonal_psnr"] == rows[24, 0.1, same]["tonal_psnr"]
+    assert not ways
+    assert dinp_command("bench", "masks", "sizes", *arguments[:6], "--sizes", "24,64") == 1
+    assert "is smaller than 64 x 64 pixels" in capsys.readouterr().err

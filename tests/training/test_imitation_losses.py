@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from dinp.models.networks.mask import MaskNetwork
 from dinp.models.training import data, imitation_losses
 
 
 def test_mask_imitation_loss_is_the_cross_entropy_per_pixel_of_the_exact_mean_layer():
-    class Flat:
-        def logits(self, planes, density):
+    class Flat(MaskNetwork):
+        def logits(self, planes, density, placed=None):
             return torch.full((1, 1, 2, 2), 9.0)
 
     label = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])

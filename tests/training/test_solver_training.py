@@ -96,8 +96,7 @@ def folder(tmp_path, monkeypatch):
     from skimage.data import camera
 
     picture = camera()
-    monkeypatch.setattr(surrogate_batches, "CROP", 48)
-    monkeypatch.setattr(surrogate_batches, "BATCH", 4)
+    monkeypatch.setattr(surrogate_batches, "CROPS", {24: 16, 48: 4, 96: 1})
     monkeypatch.setattr(run, "WARM_UP", 20)
     monkeypatch.setattr(surrogate_validation, "SIZE", 64)
     monkeypatch.setattr(surrogate_validation, "DENSITIES", (0.1,))
@@ -146,7 +145,7 @@ from pathlib import Path
 from dinp.models.training import surrogate_batches
 from dinp.models.training import surrogate_validation
 from dinp.models.training import train_solver
-surrogate_batches.CROP, surrogate_batches.BATCH = 64, 2
+surrogate_batches.CROPS = {64: 2}
 surrogate_validation.SIZE, surrogate_validation.DENSITIES = 64, (0.1,)
 folder = Path(sys.argv[1])
 run = train_solver.train(folder, folder / "run", steps=3, device="cpu", masks={"widths": (8, 8, 8, 8, 8)})
@@ -163,7 +162,7 @@ def test_several_processes_train_one_network_on_crops_of_their_own(folder):
     assert first == second
     assert drawn != other
     curve = json.loads((folder / "run/curve.json").read_text())
-    assert (curve["processes"], curve["batch"], curve["step"]) == (2, 4, 3)
+    assert (curve["processes"], curve["crops"], curve["step"]) == (2, {"64": 4}, 3)
 
 
 def test_training_can_begin_with_weights(folder, capsys):

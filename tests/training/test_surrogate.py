@@ -134,6 +134,21 @@ def test_cell_means_are_those_of_voronoi_cells():
     assert torch.equal(surrogate_batches.cell_means(error, np.zeros_like(mask)), torch.zeros_like(error))
 
 
+def test_the_inpainting_network_learns_on_all_kinds_of_masks_whatever_the_batch():
+    rng = np.random.default_rng(0)
+    soft = torch.from_numpy(rng.uniform(0.05, 0.2, (1, 1, 32, 32)).astype(np.float32))
+    _, binary = surrogate_batches.binarised(soft)
+    same = less = soft_too = drawn = 0
+    for _ in range(200):
+        x = surrogate_batches.between(soft, binary, rng)
+        points, others = x[binary > 0], x[binary == 0]
+        same += torch.equal(x, binary)
+        less += bool((points < 1).all() and not others.any())
+        soft_too += bool((others > 0).all())
+        drawn += bool(points.min() == 0 and others.max() == 1)
+    assert min(same, less, soft_too, drawn) > 3
+
+
 def test_samples_follow_the_confidences():
     confidence = np.zeros((30, 40))
     confidence[:, :20] = 0.1
@@ -161,9 +176,7 @@ def test_samples_that_cannot_be_drawn_are_refused(confidence, image, density, n)
 @pytest.fixture
 def folder(tmp_path, monkeypatch, camera):
     """Parts of one picture, to train on and to validate; smaller crops of one size, batches and a shorter lead."""
-    monkeypatch.setattr(surrogate_batches, "CROP", 64)
-    monkeypatch.setattr(surrogate_batches, "QUARTERS", (4,))
-    monkeypatch.setattr(surrogate_batches, "BATCH", 4)
+    monkeypatch.setattr(surrogate_batches, "CROPS", {64: 4})
     monkeypatch.setattr(train_surrogate, "LEAD", 15)
     monkeypatch.setattr(run, "WARM_UP", 20)
     monkeypatch.setattr(surrogate_validation, "SIZE", 64)

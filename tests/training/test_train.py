@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import dinp_command
+from conftest import dinp_command, printed_by_two_processes
 from test_models_data import make_folder
 
 from dinp.errors import DinpError
@@ -171,3 +171,20 @@ def test_the_same_pictures_are_held_out_whatever_has_labels(folder, monkeypatch)
     every, few = (data.load_masks(folder, files=files)[1] for files in (None, [folder / "few.npz"]))
     assert len(every) == len(few) == 1
     assert np.array_equal(every.planes, few.planes)
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from dinp.models.training import data, train
+train.BATCH, data.MASK_CROP = 2, 64
+folder = Path(sys.argv[1])
+run = train.train("mask", folder, folder / "run", steps=2, limit=4, device="cpu")
+print(*(p.double().sum().item() for p in run.network.parameters()))
+"""
+
+
+def test_several_processes_imitate_masks_together(folder):
+    first, second = (printed.split() for printed in printed_by_two_processes(PROCESS, str(folder)))
+    assert len(first) > 10
+    assert first == second

@@ -76,6 +76,19 @@ def test_a_run_begins_as_the_network_of_one_pass_and_learns(folder, optimiser):
     torch.testing.assert_close(begun(plane, density), old(plane, density))
 
 
+def test_validation_in_other_sizes_is_the_same_on_what_is_seen_in_them(folder, monkeypatch):
+    shares = []
+
+    def as_they_are(planes, density, told, wanted, rng, share):
+        shares.append(share)
+        return (planes, density, told, wanted), (0, 0, 0, 0)
+
+    monkeypatch.setattr(train_passes, "framed", as_they_are)
+    followed = train_passes.train(folder, [folder / "train" / "teacher_masks.npz"], folder / "run", steps=1, limit=4)
+    assert shares == [0.5, 0.5, train_passes.OTHER_SIZES]  # of two batches, and of one step
+    assert followed.curve[-1]["valid_other_sizes"] == followed.curve[-1]["valid"]
+
+
 def test_a_lighter_network_begins_near_the_larger_one_and_learns_from_its_answers(folder, monkeypatch):
     monkeypatch.setattr(mask_shrink, "CROPS", 4)
     monkeypatch.setattr(mask_shrink, "SIDE", 64)
@@ -110,7 +123,8 @@ def test_what_a_teacher_answers_is_what_is_to_be_answered():
         own = network(plane, density, placed[:, None])[:, 0]
         missing = (own > 0.2).float()
         as_told, other = (
-            train_passes.passes_loss(network, plane, density, placed, missing, told)[0] for told in (own, own.flip(2))
+            train_passes.passes_loss(network, plane, density, placed, missing, told=told)[0]
+            for told in (own, own.flip(2))
         )
     assert as_told < other
 
@@ -141,7 +155,7 @@ def test_a_margin_is_seen_and_not_judged():
         assert (found - other).abs().max() > 0.01
         missing = torch.zeros(1, 64, 72)
         missing[:, 30:34, 30:34] = 1
-        loss, (first, later) = train_passes.passes_loss(network, plane, density, placed, missing, None, (16, 8, 16, 16))
+        loss, (first, later) = train_passes.passes_loss(network, plane, density, placed, missing, (16, 8, 16, 16))
     entropy = torch.nn.functional.binary_cross_entropy(found[:, 0], missing, reduction="sum")
     torch.testing.assert_close(first, entropy / 16, rtol=1e-3, atol=0)  # what is placed in the margin is not counted
     torch.testing.assert_close(loss, entropy / (64 * 72) * (0.04 * 64 * 72 / 16) ** 0.5, rtol=1e-3, atol=0)
