@@ -174,7 +174,7 @@ def test_a_long_refinement_has_rounds():
         long_refined_mask(np.zeros((8, 8)), 0.1, rounds=0)
 
 
-@pytest.mark.parametrize("side", [96, 128, 192])
+@pytest.mark.parametrize("side", [48, 64, 96, 128, 192])
 def test_masks_of_small_pictures_are_as_good_as_those_that_see_more(side):
     model, gains = load_mask_model(), []
     for y, x in ((100, 180), (200, 60), (60, 60), (300, 300)):
