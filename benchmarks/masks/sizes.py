@@ -13,8 +13,8 @@ import numpy as np
 from dinp.benchmarks.masks.measuring import DENSITIES, METHODS, MaskMethod, central_crop, measure
 from dinp.benchmarks.readme import markdown_table
 from dinp.errors import DinpError
-from dinp.models.masks.binarise import ERROR_DIFFUSION, binarise
 from dinp.models.masks.learned import PASSES, learned_mask
+from dinp.models.masks.surrogate import surrogate_mask
 from dinp.models.weights.mask_model import load_mask_model
 
 OVER = "densification + exchange"
@@ -26,13 +26,10 @@ def compared(weights: Path | None = None) -> dict[str, MaskMethod]:
     if weights is None:
         return {name: METHODS[name] for name in COMPARED}
     model, name = load_mask_model(weights), weights.name
-
-    def diffused(image: np.ndarray, density: float, seed: int = 0) -> np.ndarray:
-        return binarise(model(image, density), density=density, seed=seed, method=ERROR_DIFFUSION)
-
     methods = {f"{name}, {PASSES} passes": partial(learned_mask, model=model)} if model.passes else {}
-    one_pass = partial(learned_mask, model=model, passes=1)
-    return {**methods, f"{name}, one pass": one_pass, f"{name}, error diffusion": diffused}
+    methods[f"{name}, one pass"] = partial(learned_mask, model=model, passes=1)
+    methods[f"{name}, error diffusion"] = partial(surrogate_mask, model=model)
+    return methods
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:

@@ -15,8 +15,10 @@ from dinp.models.weights.files import shipped
 from dinp.models.weights.mask_model import MaskModel, load_mask_model
 
 
-def surrogate_mask(image: np.ndarray, density: float, seed: int = 0, *, samples: int = 0) -> np.ndarray:
-    """The mask of the network that was trained with a surrogate, from its shipped weights.
+def surrogate_mask(
+    image: np.ndarray, density: float, seed: int = 0, *, samples: int = 0, model: MaskModel | None = None
+) -> np.ndarray:
+    """The mask of the network that was trained with a surrogate.
 
     Takes and returns what the methods of `dinp.models.masks.analytic` do.
 
@@ -27,8 +29,10 @@ def surrogate_mask(image: np.ndarray, density: float, seed: int = 0, *, samples:
     samples : int
         0 binarises by error diffusion, without any inpainting. Otherwise the best of so many random masks, as in the
         paper, see `best_of_samples`; each costs an inpainting.
+    model : MaskModel, optional
+        Default: the shipped one.
     """
-    confidence = _shipped_model()(image, density)
+    confidence = (_shipped_model() if model is None else model)(image, density)
     if samples:
         return best_of_samples(confidence, image, density, samples, seed)
     return binarise(confidence, density=density, seed=seed, method=ERROR_DIFFUSION)  # as it was trained

@@ -11,8 +11,8 @@ told, and `dinp.models.training.run` for what the folder receives; besides
 
 The loss is the cross-entropy of the missing points, over the square root of their number: a sum over pixels would
 hardly see the last points of a mask, nor masks of few points, and a mean over points would see little else. Crops are
-seen in several sizes, see `dinp.models.training.sizes`. A lighter
-network, which `dinp train mask-start` makes, learns from the shipped one's answers, too (`--distil`).
+seen in several sizes, see `dinp.models.training.sizes`. A lighter network, which `dinp train mask-start` makes, learns
+from the shipped one's answers, too (`--distil`).
 """
 
 from collections.abc import Sequence
